@@ -1,0 +1,1 @@
+"""Adapters: one file a provider. Nothing here is imported before a model is named."""

@@ -1,0 +1,159 @@
+"""The wire's words: what is asked of a model, and what comes back.
+
+The key of an answer is a public ladder, so that a surprising miss can be looked at on every rung:
+`Fingerprint` (a value) → `canonical()` (JSON text) → `digest()` (sha256). What this module does not
+know: any vendor's dialect, and any secret: neither can reach the key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = [
+    "KEY_SCHEMA",
+    "Capabilities",
+    "Completion",
+    "CompletionRequest",
+    "Fingerprint",
+    "JsonObject",
+    "Message",
+    "TokenLogprob",
+    "Usage",
+    "canonical_json",
+]
+
+JsonObject = dict[str, Any]
+
+KEY_SCHEMA = 1
+"""Changes only when the same question must no longer find its old answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class CompletionRequest:
+    """One question to a model, in no vendor's dialect.
+
+    Attributes:
+        messages: the conversation.
+        max_tokens: how long the answer may be.
+        temperature: 0 asks for the likeliest answer.
+        top_logprobs: how many of the likeliest tokens to list at each position; 0 asks for none.
+        sample_index: tells repeated samples of one question apart; never sent.
+    """
+
+    messages: tuple[Message, ...]
+    max_tokens: int = 1
+    temperature: float = 0.0
+    top_logprobs: int = 0
+    sample_index: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogprob:
+    """One token of an answer, its log-probability in nats, and the likeliest tokens in its place."""
+
+    token: str
+    logprob: float
+    top: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What answers took. Adds up; `Usage()` is zero."""
+
+    requests: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.requests + other.requests,
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """One answer, read.
+
+    Attributes:
+        text: what the model wrote.
+        tokens: one entry a token, where the endpoint gave log-probs; else empty.
+        finish_reason: why it stopped, in the endpoint's word.
+        model: the model that served it, as the endpoint names it.
+        fingerprint: of the serving system, or "".
+        usage: what it took.
+        raw: the reply's body, byte for byte; what the cache keeps.
+    """
+
+    text: str
+    tokens: tuple[TokenLogprob, ...] = ()
+    finish_reason: str = ""
+    model: str = ""
+    fingerprint: str = ""
+    usage: Usage = Usage(requests=1)
+    raw: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What an endpoint can do.
+
+    Attributes:
+        top_logprobs: the longest list of likeliest tokens that it gives; 0 if it gives none.
+        concurrency: how many requests may be under way at once, unless the user says otherwise.
+    """
+
+    top_logprobs: int = 20
+    concurrency: int = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What makes two questions the same question.
+
+    Attributes:
+        endpoint: who answers: a normalised URL, or the identity of local weights and engine.
+        model: the model's name.
+        body: the whole wire body.
+        sample_index: which of several samples.
+    """
+
+    endpoint: str
+    model: str
+    body: JsonObject
+    sample_index: int = 0
+
+    def canonical(self) -> str:
+        """The fingerprint as canonical JSON."""
+        return canonical_json(
+            {
+                "body": self.body,
+                "endpoint": self.endpoint,
+                "key_schema": KEY_SCHEMA,
+                "model": self.model,
+                "sample_index": self.sample_index,
+            }
+        )
+
+    def digest(self) -> str:
+        """The sha256 of the canonical JSON, 64 hexadecimal digits: the answer's key."""
+        return hashlib.sha256(self.canonical().encode()).hexdigest()
+
+
+def canonical_json(value: object) -> str:
+    """JSON with sorted keys and no spaces: equal values give equal text."""
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )

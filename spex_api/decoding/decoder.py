@@ -1,0 +1,84 @@
+"""What every decoder is, and what every decoder returns.
+
+A decoder is a frozen value: its settings. `plan` says which masks it wants, `decode` is a pure
+function of the samples. What this module does not know: any algorithm.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from spex_api.samples import QueryPlan, Samples
+    from spex_api.transforms import FourierTransform
+
+__all__ = ["Decoder", "Recovery", "Status"]
+
+
+class Status(StrEnum):
+    """How a decoding went; each member is the sentence that a person reads."""
+
+    CONVERGED = "The fit converged."
+    CONSTANT = "Every mask got the same value: nothing that was masked moves the answer."
+    STEPS_RAN_OUT = (
+        "The fit was still improving when its steps ran out; the result is usable, and a little "
+        "less sharp than it could be."
+    )
+    NOTHING_BUT_NOISE = (
+        "No part of the prompt explains the values better than their mean does: more queries, "
+        "other features or another score may."
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recovery:
+    """What a decoder made of the samples.
+
+    Attributes:
+        transform: the recovered sparse Fourier transform.
+        status: how it went, as a sentence.
+        covariance: shape (num_terms, num_terms), of the coefficients in the transform's order, or
+            None where the decoder has none.
+    """
+
+    transform: FourierTransform
+    status: Status = Status.CONVERGED
+    covariance: NDArray[np.float64] | None = None
+
+    def __post_init__(self) -> None:
+        if self.covariance is not None:
+            size = len(self.transform)
+            if self.covariance.shape != (size, size):
+                raise ValueError(f"covariance {self.covariance.shape} for {size} coefficients")
+            self.covariance.flags.writeable = False
+
+
+class Decoder(Protocol):
+    """Which masks to ask, and what their values mean."""
+
+    def plan(self, num_features: int, num_queries: int | None, seed: int) -> QueryPlan:
+        """The masks that this decoder wants, drawn under the seed.
+
+        Args:
+            num_features: how many features each mask has.
+            num_queries: how many masks; None leaves it to the decoder.
+            seed: the same seed gives the same plan.
+
+        Raises:
+            UsageError: there is no feature, or no query.
+        """
+        ...
+
+    def decode(self, samples: Samples) -> Recovery:
+        """The sparse Fourier transform behind the samples.
+
+        Raises:
+            UsageError: the samples are too few to fit anything.
+        """
+        ...

@@ -1,0 +1,147 @@
+"""One exception tree, so that a caller can catch as much or as little as they mean.
+
+::
+
+    SpexError
+    ├── UsageError               the caller can mend it; nothing was sent because of it
+    │   ├── SpecError            a spec file or a command line that cannot be read
+    │   ├── PromptError          a prompt that cannot be split, masked or rendered
+    │   └── BudgetTooSmall       too few queries to fit anything
+    ├── ScoreError               the answers do not hold what the score reads
+    ├── BudgetExhausted          the cap was reached; what is paid is on disk
+    ├── AdapterError             the endpoint's side
+    │   ├── AuthenticationFailed no key, or a key that is refused
+    │   ├── QuotaExhausted       the account has no credit: waiting does not help
+    │   ├── RateLimited          too fast: waiting helps
+    │   ├── Unavailable          overloaded, unreachable or broken off: trying again may help
+    │   ├── BadRequest           the endpoint refuses this request for good
+    │   └── MalformedReply       an answer that is not what the protocol says
+    ├── CacheError
+    │   ├── CacheMiss            an answer is needed, and no connection may be opened
+    │   └── CacheCorrupt         a record or a folder that is not what was written
+    └── MissingExtra             an optional dependency is not installed
+
+What this module does not know: who raises what, and the exit status of the command line.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "AdapterError",
+    "AuthenticationFailed",
+    "BadRequest",
+    "BudgetExhausted",
+    "BudgetTooSmall",
+    "CacheCorrupt",
+    "CacheError",
+    "CacheMiss",
+    "MalformedReply",
+    "MissingExtra",
+    "PromptError",
+    "QuotaExhausted",
+    "RateLimited",
+    "ScoreError",
+    "SpecError",
+    "SpexError",
+    "Unavailable",
+    "UsageError",
+]
+
+
+class SpexError(Exception):
+    """Everything that this package raises on purpose.
+
+    Its text is one line in four parts: what was wrong and why it matters (`cause`), whether money
+    was spent (`cost`), what is safe on disk (`safe`), and what to do (`advice`).
+    """
+
+    def __init__(self, cause: str, *, advice: str = "", cost: str = "", safe: str = "") -> None:
+        super().__init__(cause)
+        self.cause = cause
+        self.cost = cost
+        self.safe = safe
+        self.advice = advice
+
+    def __str__(self) -> str:
+        return " ".join(part for part in (self.cause, self.cost, self.safe, self.advice) if part)
+
+
+class UsageError(SpexError, ValueError):
+    """The caller can mend it; nothing was sent because of it."""
+
+
+class SpecError(UsageError):
+    """A spec file or a command line that cannot be read."""
+
+
+class PromptError(UsageError):
+    """A prompt that cannot be split, masked or rendered."""
+
+
+class BudgetTooSmall(UsageError):
+    """Too few queries to fit anything."""
+
+
+class ScoreError(SpexError):
+    """The answers do not hold what the score reads."""
+
+
+class BudgetExhausted(SpexError):
+    """The cap was reached before the plan was done; what is paid is on disk."""
+
+
+class AdapterError(SpexError):
+    """The endpoint's side: it did not answer, or not with an answer."""
+
+    def __init__(
+        self,
+        cause: str,
+        *,
+        advice: str = "",
+        cost: str = "",
+        safe: str = "",
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(cause, advice=advice, cost=cost, safe=safe)
+        self.retry_after = retry_after
+        """Seconds that the server asked us to wait, where it did."""
+
+
+class AuthenticationFailed(AdapterError):
+    """No key, or a key that is refused."""
+
+
+class QuotaExhausted(AdapterError):
+    """The account has no credit left: waiting does not help."""
+
+
+class RateLimited(AdapterError):
+    """Too fast: waiting helps."""
+
+
+class Unavailable(AdapterError):
+    """Overloaded, unreachable or broken off: trying again may help."""
+
+
+class BadRequest(AdapterError):
+    """The endpoint refuses this request for good."""
+
+
+class MalformedReply(AdapterError):
+    """An answer that is not what the protocol says."""
+
+
+class CacheError(SpexError):
+    """The answers on disk."""
+
+
+class CacheMiss(CacheError):
+    """An answer is needed that is not on disk, and no connection may be opened."""
+
+
+class CacheCorrupt(CacheError):
+    """A record or a folder that is not what was written."""
+
+
+class MissingExtra(SpexError):
+    """An optional dependency is not installed."""

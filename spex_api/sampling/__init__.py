@@ -1,0 +1,1 @@
+"""How many queries → QueryPlan: which masks are worth asking."""
