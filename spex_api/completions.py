@@ -60,7 +60,7 @@ class CompletionRequest:
 
 @dataclass(frozen=True, slots=True)
 class TokenLogprob:
-    """One token of an answer, its log-probability in nats, and the likeliest tokens in its place."""
+    """One token of an answer, its log-probability in nats, and the likeliest in its place."""
 
     token: str
     logprob: float
@@ -113,10 +113,12 @@ class Capabilities:
     Attributes:
         top_logprobs: the longest list of likeliest tokens that it gives; 0 if it gives none.
         concurrency: how many requests may be under way at once, unless the user says otherwise.
+        free: whether nobody sends a bill.
     """
 
     top_logprobs: int = 20
     concurrency: int = 16
+    free: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,30 +20,25 @@ class Progress:
     """Where the querying stands.
 
     Attributes:
-        total: how many answers the plan needs.
-        cached: how many came from disk.
-        answered: how many the endpoint has given.
+        done: how many answers are there.
+        total: how many the plan needs.
+        cached: how many requests were answered from disk.
         in_flight: how many are being waited for.
-        retries: how many attempts failed and were made again.
-        cap: how many requests may be sent at most, or None.
+        retries: how many were sent again after a failure.
+        sent: how many went out, failed ones among them.
     """
 
+    done: int
     total: int
     cached: int = 0
-    answered: int = 0
     in_flight: int = 0
     retries: int = 0
-    cap: int | None = None
-
-    @property
-    def done(self) -> int:
-        """How many answers are there."""
-        return self.cached + self.answered
+    sent: int = 0
 
 
 Event = Notice | Progress
 EventHandler = Callable[[Event], None]
 
 
-def ignore(event: Event) -> None:  # noqa: ARG001 - the handler that draws nothing
+def ignore(event: Event) -> None:
     """The handler that draws nothing."""

@@ -1,8 +1,8 @@
 """FourierTransform → Interactions: what features do alone and together, by any index.
 
 Every index here is linear in the transform: `I = W F` with a sparse matrix `W` whose entry for the
-set T and the coefficient S depends on |T|, |S| and T ⊆ S alone. So one matrix serves the values and,
-where a decoder gives the covariance `C` of its coefficients, the intervals: `diag(W C Wᵀ)`.
+set T and the coefficient S depends on |T|, |S| and T ⊆ S alone. So one matrix serves the values
+and, where a decoder gives the covariance `C` of its coefficients, the intervals: `diag(W C Wᵀ)`.
 
 With the sign convention of `spex_api.transforms`, for sets up to the order l:
 
@@ -10,8 +10,8 @@ With the sign convention of `spex_api.transforms`, for sets up to the order l:
 - Möbius (Harsanyi): `μ[T] = (−2)^{|T|} Σ_{S⊇T} F[S]`.
 - BII, the Banzhaf interaction index (Grabisch and Roubens 1999): the mean discrete derivative over
   uniform contexts, `(−2)^{|T|} F[T]`. At order 1 it is the Banzhaf value, BV.
-- FBII, Faith-Banzhaf (Tsai, Yeh and Ravikumar 2023): the polynomial of degree l that is nearest to f
-  over uniform masks, `(−2)^{|T|} Σ_{S⊇T, |S|≤l} F[S]`.
+- FBII, Faith-Banzhaf (Tsai, Yeh and Ravikumar 2023): the polynomial of degree l that is nearest to
+  f over uniform masks, `(−2)^{|T|} Σ_{S⊇T, |S|≤l} F[S]`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,15 @@ if TYPE_CHECKING:
 
     from spex_api.transforms import FourierTransform
 
-__all__ = ["INDICES", "LEVEL", "Interaction", "Interactions", "Interval", "interactions"]
+__all__ = [
+    "INDICES",
+    "LEVEL",
+    "Interaction",
+    "Interactions",
+    "Interval",
+    "check_index",
+    "interactions",
+]
 
 LEVEL = 0.90
 """The probability of every interval in this package."""
@@ -139,6 +147,21 @@ INDICES: Mapping[str, Rule] = {
 _ALIASES = {"BV": ("BII", 1), "Mobius": ("Möbius", None), "Moebius": ("Möbius", None)}
 
 
+def check_index(index: str, order: int) -> tuple[Rule, int]:
+    """The rule behind an index, and the order that it goes to.
+
+    Raises:
+        UsageError: the index is unknown, or the order is below 1.
+    """
+    canonical, fixed_order = _ALIASES.get(index, (index, None))
+    if canonical not in INDICES:
+        known = ", ".join([*INDICES, "BV"])
+        raise UsageError(f"There is no index {index!r}.", advice=f"Choose one of: {known}.")
+    if order < 1:
+        raise UsageError(f"The order of an interaction is at least 1, not {order}.")
+    return INDICES[canonical], fixed_order or order
+
+
 def interactions(
     transform: FourierTransform,
     index: str = "FBII",
@@ -160,14 +183,8 @@ def interactions(
     Raises:
         UsageError: the index is unknown, or the order is below 1.
     """
-    canonical, fixed_order = _ALIASES.get(index, (index, None))
-    if canonical not in INDICES:
-        known = ", ".join([*INDICES, "BV"])
-        raise UsageError(f"There is no index {index!r}.", advice=f"Choose one of: {known}.")
-    if order < 1:
-        raise UsageError(f"The order of an interaction is at least 1, not {order}.")
-    limit = fixed_order or order
-    sets, weights = _weights(transform, INDICES[canonical], limit)
+    rule, limit = check_index(index, order)
+    sets, weights = _weights(transform, rule, limit)
     values = weights @ np.fromiter(transform.values(), dtype=np.float64, count=len(transform))
     by_set = {support: float(value) for support, value in zip(sets, values, strict=True)}
     baseline = by_set.pop((), 0.0)
@@ -194,6 +211,8 @@ def _weights(
     place = np.empty(len(rows), dtype=np.intp)
     for position, support in enumerate(ordered):
         place[rows[support]] = position
-    row, column, weight = (np.array(part) for part in zip(*entries, strict=True))
     shape = (len(ordered), len(transform))
-    return ordered, sparse.csr_array((weight, (place[row], column)), shape=shape)
+    if not entries:
+        return ordered, sparse.csr_array(shape)
+    row, columns, values = (np.array(part) for part in zip(*entries, strict=True))
+    return ordered, sparse.csr_array((values, (place[row], columns)), shape=shape)

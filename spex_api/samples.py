@@ -152,7 +152,7 @@ class Samples:
     @property
     def signs(self) -> NDArray[np.float64]:
         """`(−1)^m`, shape (num_samples, num_features): −1 where a feature is kept."""
-        return 1.0 - 2.0 * self.masks
+        return 1.0 - 2.0 * self.masks.astype(np.float64)
 
     def take(self, rows: ArrayLike) -> Samples:
         """The samples at these rows (indices or a boolean array), in that order."""

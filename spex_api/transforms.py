@@ -2,8 +2,8 @@
 
 The sign convention, stated once for the whole package. With `m_i = 1` for a kept feature,
 
-    f(m) = Σ_S F[S] · χ_S(m),     χ_S(m) = Π_{i∈S} (−1)^{m_i}            (Fourier, or Walsh–Hadamard)
-    f(m) = Σ_T μ[T] · Π_{i∈T} m_i                                         (Möbius, or Harsanyi)
+    f(m) = Σ_S F[S] · χ_S(m),   χ_S(m) = Π_{i∈S} (−1)^{m_i}       (Fourier, or Walsh–Hadamard)
+    f(m) = Σ_T μ[T] · Π_{i∈T} m_i                                 (Möbius, or Harsanyi)
 
 Since `(−1)^{m} = 1 − 2m`, each character is `χ_S(m) = Σ_{T⊆S} (−2)^{|T|} Π_{i∈T} m_i`, hence
 `μ[T] = (−2)^{|T|} Σ_{S⊇T} F[S]`; inverting it, `F[S] = (−1)^{|S|} Σ_{T⊇S} 2^{−|T|} μ[T]`.
@@ -44,7 +44,7 @@ _CHUNK = 4096
 
 
 def subsets(support: Support, *, max_size: int | None = None) -> Iterator[Support]:
-    """Every subset of a support, smallest first, itself included; up to a size where one is given."""
+    """Every subset of a support, smallest first, up to a size where one is given."""
     top = len(support) if max_size is None else min(max_size, len(support))
     return chain.from_iterable(combinations(support, size) for size in range(top + 1))
 
@@ -56,7 +56,7 @@ def characters(masks: NDArray[np.uint8], supports: Iterable[Support]) -> NDArray
         masks: shape (num_masks, num_features), of 0 and 1.
         supports: the sets S.
     """
-    return 1.0 - 2.0 * (_kept(masks, supports) % 2)
+    return 1.0 - 2.0 * (_kept(masks, supports) % 2).astype(np.float64)
 
 
 def _kept(masks: NDArray[np.uint8], supports: Iterable[Support]) -> NDArray[np.float32]:
@@ -185,7 +185,8 @@ class MobiusTransform(_SparseTransform):
     @staticmethod
     def _basis(masks: NDArray[np.uint8], supports: tuple[Support, ...]) -> NDArray[np.float64]:
         sizes = np.array([len(support) for support in supports], dtype=np.float32)
-        return (_kept(masks, supports) == sizes).astype(np.float64)
+        complete: NDArray[np.float64] = (_kept(masks, supports) == sizes).astype(np.float64)
+        return complete
 
 
 def fourier_to_mobius(transform: FourierTransform) -> MobiusTransform:
@@ -225,7 +226,7 @@ def _affordable(transform: _Transform) -> _Transform:
 
 
 def _check_term(support: Support, coefficient: float, num_features: int) -> None:
-    if not isinstance(support, tuple) or list(support) != sorted(set(support)):
+    if list(support) != sorted(set(support)):
         raise UsageError(f"A support is a sorted tuple without repetition, not {support!r}.")
     if support and not (support[0] >= 0 and support[-1] < num_features):
         raise UsageError(f"The support {support} goes beyond the {num_features} features.")

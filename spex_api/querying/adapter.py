@@ -42,7 +42,7 @@ class Adapter(Protocol):
         ...
 
     def body(self, request: CompletionRequest) -> JsonObject:
-        """The whole wire body of this request. Pure: it is what the key of the answer is made of."""
+        """The whole wire body of this request. Pure: the key of the answer is made of it."""
         ...
 
     async def complete(self, request: CompletionRequest) -> Completion:

@@ -6,10 +6,15 @@ held-out R² on such masks is the share of the transform's energy that a surroga
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from spex_api.errors import UsageError
 from spex_api.samples import QueryPlan
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["uniform_plan"]
 
@@ -43,16 +48,16 @@ def uniform_plan(num_features: int, num_queries: int, *, seed: int) -> QueryPlan
 
 def _from_the_cube(
     num_features: int, num_queries: int, rng: np.random.Generator
-) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+) -> NDArray[np.uint8]:
     inner = 1 + rng.permutation(2**num_features - 2)[:num_queries]
     return (inner[:, None] >> np.arange(num_features) & 1).astype(np.uint8)
 
 
 def _by_rejection(
     num_features: int, num_queries: int, rng: np.random.Generator
-) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+) -> NDArray[np.uint8]:
     seen = {bytes(num_features), bytes([1] * num_features)}
-    rows = []
+    rows: list[NDArray[np.uint8]] = []
     while len(rows) < num_queries:
         row = rng.integers(0, 2, size=num_features, dtype=np.uint8)
         if row.tobytes() not in seen:

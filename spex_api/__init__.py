@@ -1,0 +1,70 @@
+"""Explain API-hosted language models: which parts of a prompt, alone and together, matter.
+
+The names below are loaded when they are first used, so that importing the package loads no vendor's
+SDK, no solver and no plotting.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from spex_api.errors import SpexError
+    from spex_api.explainer import explain, explain_function, explain_sync
+    from spex_api.explanation import Explanation
+    from spex_api.indices import Interactions, interactions
+    from spex_api.prompts import Prompt
+    from spex_api.querying.adapter import Adapter, load_adapter
+    from spex_api.querying.budget import Budget
+    from spex_api.samples import Samples
+    from spex_api.scores import LabelLogOdds
+    from spex_api.transforms import FourierTransform
+
+__all__ = [
+    "Adapter",
+    "Budget",
+    "Explanation",
+    "FourierTransform",
+    "Interactions",
+    "LabelLogOdds",
+    "Prompt",
+    "Samples",
+    "SpexError",
+    "explain",
+    "explain_function",
+    "explain_sync",
+    "interactions",
+    "load_adapter",
+]
+
+_HOMES = {
+    "Adapter": "querying.adapter",
+    "Budget": "querying.budget",
+    "Explanation": "explanation",
+    "FourierTransform": "transforms",
+    "Interactions": "indices",
+    "LabelLogOdds": "scores",
+    "Prompt": "prompts",
+    "Samples": "samples",
+    "SpexError": "errors",
+    "explain": "explainer",
+    "explain_function": "explainer",
+    "explain_sync": "explainer",
+    "interactions": "indices",
+    "load_adapter": "querying.adapter",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Loads a public name from its module, and keeps it."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return __all__

@@ -1,0 +1,66 @@
+"""The commands together, and what their errors look like to a shell."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+import typer
+
+from spex_api import errors
+from spex_api.cli.explain import explain
+
+__all__ = ["EXIT_STATUS", "app", "run"]
+
+app = typer.Typer(
+    name="spex",
+    help="Explains API-hosted language models: which parts of a prompt, alone and together, moved "
+    "the answer.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.command()(explain)
+
+
+@app.callback()
+def _root() -> None:
+    """Keeps `explain` a subcommand while it is the only one."""
+
+
+EXIT_STATUS: dict[type[errors.SpexError], int] = {
+    errors.CacheMiss: 5,
+    errors.AuthenticationFailed: 4,
+    errors.QuotaExhausted: 4,
+    errors.BudgetExhausted: 3,
+    errors.UsageError: 2,
+    errors.ScoreError: 2,
+    errors.MissingExtra: 2,
+    errors.SpexError: 1,
+}
+"""By the first class that an error is one of. 0 is done; 130, as in every shell, is Ctrl-C."""
+
+
+def run(arguments: list[str]) -> int:
+    """Runs one command.
+
+    Returns:
+        The exit status.
+    """
+    try:
+        outcome = app(args=arguments, standalone_mode=False)
+    except errors.SpexError as error:
+        print(f"spex: {error}", file=sys.stderr)  # noqa: T201 - the command line's own voice
+        return next(status for kind, status in EXIT_STATUS.items() if isinstance(error, kind))
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        print(  # noqa: T201
+            "spex: Stopped. Every answer that came is on disk: the same command goes on from there "
+            "and pays for nothing twice.",
+            file=sys.stderr,
+        )
+        return 130
+    return outcome if isinstance(outcome, int) else 0

@@ -1,0 +1,128 @@
+"""`spex explain`: one prompt, from a file or from the command line."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from spex_api.cli.progress import ProgressLine
+from spex_api.errors import SpecError
+from spex_api.explainer import explain_sync
+from spex_api.prompts import Prompt
+from spex_api.querying.budget import Budget
+from spex_api.report import machine, terminal
+from spex_api.scores import LabelLogOdds
+from spex_api.spec import ExplainSpec, Tables, check_spec, read_spec
+
+if TYPE_CHECKING:
+    from spex_api.events import EventHandler
+    from spex_api.explanation import Explanation
+
+__all__ = ["explain"]
+
+PARTIAL = 3
+"""The exit status of a run that its budget ended, with a partial result saved."""
+
+
+def explain(
+    spec: Annotated[Path | None, typer.Argument(help="A TOML file; see examples/.")] = None,
+    *,
+    text: Annotated[str | None, typer.Option(help="The text whose parts are explained.")] = None,
+    ask: Annotated[str | None, typer.Option(help="The question that goes before the text.")] = None,
+    labels: Annotated[
+        str | None, typer.Option(help="Two or more answers, as in positive,negative.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="local, local:FILE.gguf or openai:MODEL.")
+    ] = None,
+    split: Annotated[
+        str | None, typer.Option(help="words, sentences, lines or paragraphs.")
+    ] = None,
+    mask: Annotated[
+        str | None, typer.Option(help="drop, ellipsis, token, or the text that stands for a part.")
+    ] = None,
+    requests: Annotated[int | None, typer.Option(help="The cap on requests.")] = None,
+    usd: Annotated[float | None, typer.Option(help="The cap in dollars.")] = None,
+    decoder: Annotated[str | None, typer.Option(help="auto, spectral_gp or lasso.")] = None,
+    index: Annotated[str | None, typer.Option(help="FBII, BII, BV, Möbius or Fourier.")] = None,
+    order: Annotated[int | None, typer.Option(help="The size of the largest interactions.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of everything that is drawn.")] = None,
+    out: Annotated[Path, typer.Option(help="The folder that receives the files.")] = Path(),
+    json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> int:
+    """Explains a model's answer to one prompt.
+
+    Asks the model under each mask, decodes, prints what moved the answer alone and together, and
+    writes explanation.json and report.html. Answers are kept on disk: the same command sends
+    nothing twice.
+    """
+    overrides: Tables = {
+        "model": model,
+        "seed": seed,
+        "prompt": {
+            "template": ask and ask.replace("{", "{{").replace("}", "}}") + "\n{text}",
+            "text": text,
+            "split": split,
+            "mask": mask,
+        },
+        "score": {"labels": labels and labels.split(",")},
+        "budget": {"requests": requests, "usd": usd},
+        "decode": {"decoder": decoder, "index": index, "order": order},
+    }
+    job = _job(spec, overrides)
+    if not out.is_dir():
+        raise SpecError(f"--out {out} is no folder.", advice="Make it first.")
+    with ProgressLine(Console(stderr=True)) as line:
+        explanation = _explained(job, on_event=line.draw)
+    explanation.to_json(out / "explanation.json")
+    explanation.to_html(out / "report.html")
+    if json:
+        sys.stdout.write(machine.render(explanation))
+    else:
+        console = Console()
+        terminal.render(explanation, console)
+        console.print(f"Wrote {out / 'explanation.json'} and {out / 'report.html'}.", style="dim")
+    return 0 if explanation.complete else PARTIAL
+
+
+def _job(spec: Path | None, overrides: Tables) -> ExplainSpec:
+    if spec is not None:
+        return read_spec(spec, overrides)
+    prompt, score = overrides["prompt"], overrides["score"]
+    if None in (prompt["template"], prompt["text"], score["labels"]):
+        raise SpecError(
+            "There is nothing to explain yet.",
+            advice="Give a spec file (spex explain examples/review.toml), or --text, --ask and "
+            "--labels.",
+        )
+    return check_spec(overrides, source="the command line")
+
+
+def _explained(job: ExplainSpec, *, on_event: EventHandler) -> Explanation:
+    texts = dict(job.prompt.texts)
+    if job.prompt.text is not None:
+        texts["text"] = job.prompt.text
+    prompt = Prompt.from_template(
+        job.prompt.template,
+        split=job.prompt.split,
+        mask=job.prompt.mask,
+        of=job.prompt.of,
+        system=job.prompt.system,
+        **texts,
+    )
+    return explain_sync(
+        prompt,
+        job.model,
+        score=LabelLogOdds(*job.score.labels, max_censored=job.score.max_censored),
+        budget=Budget(requests=job.budget.requests, usd=job.budget.usd),
+        index=job.decode.index,
+        order=job.decode.order,
+        decoder=job.decode.decoder,
+        seed=job.seed,
+        concurrency=job.limits.concurrency,
+        on_event=on_event,
+    )

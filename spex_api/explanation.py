@@ -1,0 +1,311 @@
+"""What `explain` returns, and how it stands on disk.
+
+The file depends on the question and the answers alone: it holds no clock, and no word of what was
+cached, so that a replay writes the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from spex_api.errors import UsageError
+from spex_api.fidelity import Faithfulness
+from spex_api.indices import Interactions, Interval
+from spex_api.prompts import Prompt  # noqa: TC001 - pydantic reads it
+from spex_api.transforms import FourierTransform, Support
+
+if TYPE_CHECKING:
+    import os
+
+    import numpy as np
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["Cost", "Explanation", "Provenance"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What an explanation took in all, and of it what was sent now.
+
+    Attributes:
+        requests: how many answers it stands on.
+        input_tokens: in all of them.
+        output_tokens: in all of them.
+        usd: what all of them cost, or None where the price is not known.
+        sent: how many requests were sent now, failed ones among them.
+        cached: how many answers were on disk.
+    """
+
+    requests: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    usd: float | None = None
+    sent: int = field(default=0, compare=False)
+    cached: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where the numbers come from.
+
+    Attributes:
+        model: the name that was asked for.
+        endpoint: who answered.
+        served: how many answers each served model gave, by its name and fingerprint.
+        score: as it is written in Python.
+        meaning: what a value is, and in which unit.
+        seed: of the masks and of the bootstrap.
+        planned: how many masks were to be asked.
+        samples: how many the fit has seen.
+        censored: how many values are only bounds.
+        without_value: how many answers hold no value.
+        full: the measured value of the whole prompt, where there is one.
+        empty: the measured value with every feature masked, where there is one.
+        version: of this package.
+    """
+
+    model: str
+    endpoint: str
+    served: dict[str, int]
+    score: str
+    meaning: str
+    seed: int
+    planned: int
+    samples: int
+    censored: int
+    without_value: int
+    full: float | None
+    empty: float | None
+    version: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Explanation:
+    """What moved the answer, alone and together, how sure that is, and what it took.
+
+    Attributes:
+        prompt: what was explained; None for a function.
+        interactions: what features do, by the index that was asked for.
+        transform: the surrogate behind it.
+        faithfulness: R² on masks that the fit has not seen.
+        usage: what it took.
+        decoder: the decoder, as it is written in Python.
+        reason: why this decoder.
+        status: how the decoding went.
+        complete: whether the whole plan was answered; else the budget ended first.
+        provenance: where the numbers come from.
+    """
+
+    prompt: Prompt | None
+    interactions: Interactions
+    transform: FourierTransform
+    faithfulness: Faithfulness
+    usage: Cost
+    decoder: str
+    reason: str
+    status: str
+    complete: bool
+    provenance: Provenance
+
+    @property
+    def baseline(self) -> float:
+        """The index's value of the empty set: for FBII, of the prompt with everything masked."""
+        return self.interactions.baseline
+
+    def predict(self, masks: ArrayLike) -> NDArray[np.float64]:
+        """The surrogate's value at any masks.
+
+        Args:
+            masks: shape (num_masks, num_features), of 0 and 1; 1 = kept.
+
+        Returns:
+            Shape (num_masks,), in the score's unit.
+
+        Raises:
+            UsageError: the masks have another shape, or hold something else than 0 and 1.
+        """
+        return self.transform(masks)
+
+    def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
+        """The explanation as JSON, and in a file where a path is given."""
+        stored = _Stored.of(self).model_dump(mode="json")
+        text = json.dumps(stored, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        if path is not None:
+            Path(path).write_text(text, encoding="utf-8")
+        return text
+
+    @classmethod
+    def from_json(cls, source: str | os.PathLike[str]) -> Explanation:
+        """An explanation from a file, or from the text of one.
+
+        Raises:
+            UsageError: it is no explanation of this version.
+        """
+        is_text = isinstance(source, str) and source.lstrip().startswith("{")
+        text = str(source) if is_text else Path(source).read_text(encoding="utf-8")
+        try:
+            return _Stored.model_validate_json(text).explanation()
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"]))
+            raise UsageError(
+                f"This is no explanation of schema 1: {place}: {first['msg']}.",
+                advice="Read it with the version of spex-api that wrote it, or explain again.",
+            ) from None
+
+    def to_html(self, path: str | os.PathLike[str] | None = None) -> str:
+        """A self-contained page, and in a file where a path is given."""
+        from spex_api.report.html import render  # noqa: PLC0415 - only who wants a page pays for it
+
+        page = render(self)
+        if path is not None:
+            Path(path).write_text(page, encoding="utf-8")
+        return page
+
+
+class _Border(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Term(_Border):
+    features: list[int]
+    value: float
+
+
+class _Interaction(_Border):
+    features: list[int]
+    texts: list[str]
+    value: float
+    low: float | None
+    high: float | None
+
+
+class _Faithfulness(_Border):
+    value: float | None
+    low: float | None
+    high: float | None
+    num_masks: int
+    additive: float | None
+
+
+class _Usage(_Border):
+    requests: int
+    input_tokens: int
+    output_tokens: int
+    usd: float | None
+
+
+class _Stored(_Border):
+    """An explanation as it stands on disk."""
+
+    schema_version: Literal[1] = 1
+    faithfulness: _Faithfulness
+    index: str
+    order: int
+    baseline: float
+    interactions: list[_Interaction]
+    usage: _Usage
+    decoder: str
+    reason: str
+    status: str
+    complete: bool
+    provenance: Provenance
+    features: list[str]
+    prompt: Prompt | None
+    num_features: int
+    transform: list[_Term]
+
+    @classmethod
+    def of(cls, explanation: Explanation) -> _Stored:
+        found, faith, usage = explanation.interactions, explanation.faithfulness, explanation.usage
+        return cls(
+            faithfulness=_Faithfulness(
+                value=_finite(faith.value),
+                low=_finite(faith.low),
+                high=_finite(faith.high),
+                num_masks=faith.num_masks,
+                additive=_finite(faith.additive),
+            ),
+            index=found.index,
+            order=found.order,
+            baseline=found.baseline,
+            interactions=[_row(found, support) for support in found.strongest()],
+            usage=_Usage(
+                requests=usage.requests,
+                input_tokens=usage.input_tokens,
+                output_tokens=usage.output_tokens,
+                usd=usage.usd,
+            ),
+            decoder=explanation.decoder,
+            reason=explanation.reason,
+            status=explanation.status,
+            complete=explanation.complete,
+            provenance=explanation.provenance,
+            features=list(found.names),
+            prompt=explanation.prompt,
+            num_features=explanation.transform.num_features,
+            transform=[
+                _Term(features=list(support), value=value)
+                for support, value in explanation.transform.items()
+            ],
+        )
+
+    def explanation(self) -> Explanation:
+        intervals: dict[Support, Interval] = {}
+        for row in self.interactions:
+            if row.low is not None and row.high is not None:
+                intervals[tuple(row.features)] = Interval(row.low, row.high)
+        faith = self.faithfulness
+        return Explanation(
+            prompt=self.prompt,
+            interactions=Interactions(
+                self.index,
+                self.order,
+                {tuple(row.features): row.value for row in self.interactions},
+                intervals,
+                self.baseline,
+                tuple(self.features),
+            ),
+            transform=FourierTransform(
+                {tuple(term.features): term.value for term in self.transform}, self.num_features
+            ),
+            faithfulness=Faithfulness(
+                _number(faith.value),
+                _number(faith.low),
+                _number(faith.high),
+                faith.num_masks,
+                _number(faith.additive),
+            ),
+            usage=Cost(cached=self.usage.requests, **self.usage.model_dump()),
+            decoder=self.decoder,
+            reason=self.reason,
+            status=self.status,
+            complete=self.complete,
+            provenance=self.provenance,
+        )
+
+
+def _row(found: Interactions, support: Support) -> _Interaction:
+    interval = found.intervals.get(support)
+    return _Interaction(
+        features=list(support),
+        texts=[str(name) for name in found.named(support)],
+        value=found[support],
+        low=interval and interval.low,
+        high=interval and interval.high,
+    )
+
+
+def _finite(number: float) -> float | None:
+    """JSON has no NaN: what is not known is null."""
+    return number if math.isfinite(number) else None
+
+
+def _number(stored: float | None) -> float:
+    return math.nan if stored is None else stored

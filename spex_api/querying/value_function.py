@@ -1,0 +1,267 @@
+"""A prompt, a model and a score, evaluated on masks.
+
+Answers come in any order and are put in the plan's; so what comes out depends on the plan and the
+answers alone, never on what was on disk or on who was faster.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from spex_api.completions import CompletionRequest, Usage
+from spex_api.errors import BudgetExhausted, ScoreError, SpexError, UsageError
+from spex_api.events import EventHandler, Notice, Progress, ignore
+from spex_api.samples import Samples
+from spex_api.scores import Scored
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from spex_api.completions import Completion
+    from spex_api.prompts import Prompt
+    from spex_api.querying.adapter import Adapter
+    from spex_api.querying.policy import Meter
+    from spex_api.scores import Score
+
+__all__ = ["Evaluation", "ValueFunction"]
+
+_CHECKED_FIRST = 16
+"""How many masks are asked, and their answers looked at, before the rest is paid for."""
+
+Question = tuple[CompletionRequest, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluation:
+    """What came of asking.
+
+    Attributes:
+        values: shape (num_masks,); NaN where there is no value.
+        variances: shape (num_masks,).
+        censored: how many values are only bounds.
+        without_value: how many masks were answered without a value in the answer.
+        usage: what all answers took, whether they were asked now or before.
+        models: how many answers each served model gave, by its name and fingerprint.
+        complete: whether every mask was answered; else the budget ended first.
+    """
+
+    values: NDArray[np.float64]
+    variances: NDArray[np.float64]
+    censored: int
+    without_value: int
+    usage: Usage
+    models: dict[str, int]
+    complete: bool
+
+    @classmethod
+    def of_values(cls, values: ArrayLike, num_masks: int) -> Evaluation:
+        """What a plain function gave: exact values, one a mask.
+
+        Raises:
+            UsageError: there is not one finite number a mask.
+        """
+        column = np.asarray(values, dtype=np.float64)
+        if column.shape != (num_masks,) or not np.isfinite(column).all():
+            raise UsageError(
+                f"The function gave values of shape {column.shape} for {num_masks} masks: one "
+                "finite number a mask is expected."
+            )
+        usage = Usage(requests=num_masks)
+        return cls(column, np.zeros(num_masks), 0, 0, usage, {}, complete=True)
+
+    def samples(
+        self, masks: NDArray[np.uint8], rows: NDArray[np.bool_], *, ordered: bool
+    ) -> Samples:
+        """The samples among these rows that have a value.
+
+        Raises:
+            BudgetExhausted: fewer than two have one.
+        """
+        chosen = rows & np.isfinite(self.values)
+        if chosen.sum() < 2:
+            raise BudgetExhausted(
+                f"The run ended with {int(chosen.sum())} usable answers of {len(rows)}: too few to "
+                "fit and to measure anything.",
+                safe="What was answered is on disk.",
+                advice="Raise the budget and run again.",
+            )
+        variances = self.variances[chosen]
+        return Samples(
+            masks[chosen], self.values[chosen], variances if variances.any() else None, ordered
+        )
+
+    def anchor(self, row: int) -> float | None:
+        """The value under the mask of this row, where there is one."""
+        return float(self.values[row]) if np.isfinite(self.values[row]) else None
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What the answers so far add up to."""
+
+    total: int
+    scored: dict[Question, Scored] = field(default_factory=dict)
+    usage: Usage = field(default_factory=Usage)
+    models: Counter[str] = field(default_factory=Counter)
+    failure: Exception | None = None
+    halted: bool = False
+
+    @property
+    def stopped(self) -> bool:
+        """Whether nothing new is to be sent."""
+        return self.halted or self.failure is not None
+
+    def fail(self, error: Exception) -> None:
+        """Keeps the first error; the others came of it."""
+        if self.failure is None:
+            self.failure = error
+
+
+@dataclass(frozen=True, slots=True)
+class ValueFunction:
+    """The function of masks that is explained."""
+
+    prompt: Prompt
+    adapter: Adapter
+    score: Score
+    meter: Meter
+    concurrency: int
+    on_event: EventHandler = ignore
+
+    def requests_per_mask(self) -> int:
+        """How many requests one mask takes.
+
+        Raises:
+            ScoreError: the endpoint cannot give what the score reads.
+        """
+        return len(self._question(np.ones(self.prompt.num_features, dtype=np.uint8)))
+
+    async def evaluate(self, masks: NDArray[np.uint8]) -> Evaluation:
+        """Asks the model under each mask; two masks that read the same are asked once.
+
+        Args:
+            masks: shape (num_masks, num_features). The first few are asked first, and their answers
+                looked at, before the rest is paid for.
+
+        Raises:
+            ScoreError: the answers do not hold what the score reads.
+            CacheMiss: an answer is missing, and no connection may be opened.
+            AdapterError: the endpoint failed. What was answered before is on disk.
+        """
+        questions = [self._question(mask) for mask in masks]
+        distinct = list(dict.fromkeys(questions))
+        tally = _Tally(total=len(distinct))
+        first, second = distinct[:_CHECKED_FIRST], distinct[_CHECKED_FIRST:]
+        # One alone: if the endpoint cannot be reached, that is said once.
+        looked_at = await self._ask_all(first[:1], tally)
+        looked_at += await self._ask_all(first[1:], tally)
+        if not tally.stopped:
+            self.score.check(looked_at)
+            await self._ask_all(second, tally)
+        self._settle(tally)
+        return self._evaluation(questions, tally)
+
+    def _question(self, mask: NDArray[np.uint8]) -> Question:
+        kept: list[int] = mask.tolist()
+        return self.score.requests(self.prompt.render(kept), self.adapter.capabilities)
+
+    async def _ask_all(
+        self, questions: Sequence[Question], tally: _Tally
+    ) -> list[tuple[Completion, ...]]:
+        """The answers that came.
+
+        After a failure or a Ctrl-C nothing new is sent, but what is under way is waited for: it is
+        paid, so it belongs on disk.
+        """
+        answers: list[tuple[Completion, ...]] = []
+
+        async def work(queue: Iterator[Question]) -> None:
+            for question in queue:
+                if tally.stopped:
+                    return
+                try:
+                    completions = tuple([await self.adapter.complete(ask) for ask in question])
+                except Exception as error:  # noqa: BLE001 - kept, and raised once all are back
+                    tally.fail(error)
+                    return
+                answers.append(completions)
+                self._count(question, completions, tally)
+
+        queue = iter(questions)
+        workers = [asyncio.create_task(work(queue)) for _ in questions[: self.concurrency]]
+        if not workers:
+            return answers
+        try:
+            await asyncio.wait(workers)
+        except asyncio.CancelledError:
+            tally.halted = True
+            self.on_event(Notice("Stopping: what is under way is waited for, since it is paid."))
+            await asyncio.wait(workers)
+            raise
+        return answers
+
+    def _count(
+        self, question: Question, completions: tuple[Completion, ...], tally: _Tally
+    ) -> None:
+        tally.scored[question] = self.score.value(completions)
+        for completion in completions:
+            tally.usage += completion.usage
+            tally.models[" ".join(filter(None, (completion.model, completion.fingerprint)))] += 1
+        self.on_event(
+            Progress(
+                done=len(tally.scored),
+                total=tally.total,
+                cached=self.meter.cached,
+                in_flight=self.meter.in_flight,
+                retries=self.meter.retries,
+                sent=self.meter.sent,
+            )
+        )
+
+    def _settle(self, tally: _Tally) -> None:
+        """Raises what went wrong, saying what it cost and what is safe; a spent budget is no error.
+
+        Raises:
+            Exception: the first that a request ended in.
+        """
+        error = tally.failure
+        if error is None or (isinstance(error, BudgetExhausted) and tally.scored):
+            return
+        if isinstance(error, SpexError):
+            error.cost = f"{self.meter.sent} requests were sent." if self.meter.sent else ""
+            error.safe = f"{len(tally.scored)} of {tally.total} answers are on disk."
+        raise error
+
+    def _evaluation(self, questions: Sequence[Question], tally: _Tally) -> Evaluation:
+        unknown = Scored(float("nan"))
+        scored = [tally.scored.get(question, unknown) for question in questions]
+        distinct = tally.scored.values()
+        censored = sum(answer.known and answer.censored for answer in distinct)
+        without_value = sum(not answer.known for answer in distinct)
+        share = (censored + without_value) / max(len(tally.scored), 1)
+        if share > self.score.max_censored:
+            raise ScoreError(
+                f"{share:.0%} of the answers do not show what the score reads ({censored} give "
+                f"only a bound, {without_value} nothing); {self.score.max_censored:.0%} is "
+                "allowed.",
+                cost=f"{self.meter.sent} requests were sent.",
+                safe="All answers are on disk: another score reads them at no cost.",
+                advice="Ask in the prompt for exactly these labels, use a server with a longer "
+                "list of log-probs, or raise max_censored.",
+            )
+        return Evaluation(
+            values=np.array([answer.value for answer in scored]),
+            variances=np.array([answer.variance for answer in scored]),
+            censored=censored,
+            without_value=without_value,
+            usage=tally.usage,
+            models=dict(sorted(tally.models.items())),
+            complete=tally.failure is None,
+        )

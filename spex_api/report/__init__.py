@@ -1,0 +1,1 @@
+"""Explanation → people: the terminal, a page, and one object for machines."""

@@ -1,0 +1,145 @@
+"""A self-contained page: nothing is loaded from anywhere, and everything foreign is escaped."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+from spex_api.report import story
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from spex_api.explanation import Explanation
+    from spex_api.prompts import Turn
+
+__all__ = ["render"]
+
+_ROWS = 50
+
+_STYLE = """
+:root { color-scheme: light dark; --ink: #1d2433; --paper: #fdfdfb; --line: #d9dbe1; --dim: #667; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e6e8ee; --paper: #15181f; --line: #353b47; --dim: #9aa3b2; }
+}
+body { font: 16px/1.55 system-ui, sans-serif; color: var(--ink); background: var(--paper);
+       max-width: 56rem; margin: 2.5rem auto; padding: 0 1.25rem; }
+h1 { font-size: 1.4rem; } h2 { font-size: 1.05rem; margin-top: 2rem; }
+.prompt { white-space: pre-wrap; border: 1px solid var(--line); border-radius: .5rem;
+          padding: 1rem; overflow-wrap: anywhere; }
+.role, .pinned, .note, dt { color: var(--dim); } .role { font-size: .8rem; }
+.feature { border-radius: .2rem; padding: .05rem .1rem; }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
+th, td { text-align: left; padding: .3rem .6rem .3rem 0; border-bottom: 1px solid var(--line); }
+td.number, th.number { text-align: right; white-space: nowrap; }
+td.words { overflow-wrap: anywhere; }
+meter { width: 6rem; }
+.bar { display: inline-block; height: .7rem; border-radius: .15rem; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1rem; }
+dd { margin: 0; overflow-wrap: anywhere; }
+"""
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>What moved the answer of {model}</title>
+<style>{style}</style>
+</head>
+<body>
+<h1>What moved the answer of {model}</h1>
+<p>{trust}</p>
+{prompt}
+<h2>Strongest interactions <span class="note">({index}, order {order}; {meaning})</span></h2>
+<table>
+<thead><tr><th scope="col">Together</th><th scope="col" class="number">Value</th>
+<th scope="col" class="number">90 % interval</th><th scope="col"></th></tr></thead>
+<tbody>
+{rows}
+</tbody>
+</table>
+<p class="note">{count} of {total} interactions are shown; all are in explanation.json. With
+everything masked the surrogate says {baseline:+.3f}.</p>
+<h2>Where the numbers come from</h2>
+<dl>
+{provenance}
+<dt>Took</dt><dd>{cost}</dd>
+</dl>
+</body>
+</html>
+"""
+
+
+def render(explanation: Explanation) -> str:
+    """The page as text."""
+    found = explanation.interactions
+    rows = list(_rows(explanation))
+    return _PAGE.format(
+        style=_STYLE,
+        model=escape(explanation.provenance.model),
+        trust=escape(story.trust(explanation)),
+        prompt="".join(_prompt(explanation)),
+        index=escape(found.index),
+        order=found.order,
+        meaning=escape(explanation.provenance.meaning),
+        rows="\n".join(rows),
+        count=len(rows),
+        total=len(found),
+        baseline=explanation.baseline,
+        provenance="\n".join(
+            f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>"
+            for name, text in story.provenance(explanation)
+        ),
+        cost=escape(story.cost(explanation)),
+    )
+
+
+def _prompt(explanation: Explanation) -> Iterator[str]:
+    """The prompt as it was sent, each feature tinted by its effect."""
+    if explanation.prompt is None:
+        return
+    effects = story.effects(explanation)
+    strongest = max(map(abs, effects), default=0.0) or 1.0
+    remaining = iter(effects)
+    yield "<h2>The prompt</h2>\n"
+    for turn in explanation.prompt.turns:
+        yield f'<div class="role">{escape(turn.role)}</div>\n<div class="prompt">'
+        yield from _turn(turn, remaining, strongest)
+        yield "</div>\n"
+    yield (
+        '<p class="note">Tint: how far keeping a part moves the value on average over all '
+        "contexts (its Banzhaf value); green up, red down.</p>"
+    )
+
+
+def _turn(turn: Turn, effects: Iterator[float], strongest: float) -> Iterator[str]:
+    for part in turn.segments:
+        if part.pinned:
+            yield f'<span class="pinned">{escape(part.original)}</span>'
+            continue
+        effect = next(effects)
+        colour = "46, 160, 110" if effect > 0 else "214, 69, 65"
+        yield (
+            f'<span class="feature" title="{effect:+.3f}" '
+            f'style="background: rgba({colour}, {0.75 * abs(effect) / strongest:.3f})">'
+            f"{escape(part.text)}</span>{escape(part.gap)}"
+        )
+
+
+def _rows(explanation: Explanation) -> Iterator[str]:
+    found = explanation.interactions
+    strongest = found.strongest(_ROWS)
+    longest = max((abs(found[support]) for support in strongest), default=0.0) or 1.0
+    for support in strongest:
+        value, interval = found[support], found.intervals.get(support)
+        colour = "rgb(46, 160, 110)" if value > 0 else "rgb(214, 69, 65)"
+        reach = f"{interval.low:+.3f} … {interval.high:+.3f}" if interval else "not known"
+        width = 8 * abs(value) / longest
+        yield (
+            f'<tr><td class="words">{escape(story.words(explanation, support))}</td>'
+            f'<td class="number">{value:+.3f}</td><td class="number">{reach}</td>'
+            f'<td><span class="bar" style="width: {width:.2f}rem; background: {colour}"></span>'
+            "</td></tr>"
+        )

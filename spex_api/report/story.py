@@ -1,0 +1,84 @@
+"""The sentences and tints that every report shares."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from spex_api.indices import interactions
+
+if TYPE_CHECKING:
+    from spex_api.explanation import Explanation
+    from spex_api.transforms import Support
+
+__all__ = ["cost", "effects", "provenance", "trust", "words"]
+
+_GOOD, _FAIR = 0.8, 0.5
+
+
+def effects(explanation: Explanation) -> list[float]:
+    """What keeping each feature does on average over all contexts: its Banzhaf value."""
+    alone = interactions(explanation.transform, "BV")
+    return [alone.get((feature,), 0.0) for feature in range(explanation.transform.num_features)]
+
+
+def words(explanation: Explanation, support: Support) -> str:
+    """The features of an interaction, as they are written."""
+    return " + ".join(map(str, explanation.interactions.named(support)))
+
+
+def trust(explanation: Explanation) -> str:
+    """How far the explanation can be trusted, in a sentence or two."""
+    faith = explanation.faithfulness
+    if not math.isfinite(faith.value):
+        return explanation.status
+    judgement = (
+        "it speaks for the model"
+        if faith.value >= _GOOD
+        else "its strongest parts can be trusted, its details cannot"
+        if faith.value >= _FAIR
+        else "do not lean on it: ask more, or choose larger features"
+    )
+    said = (
+        f"On {faith.num_masks} masks that it has not seen, the explanation accounts for "
+        f"{faith.value:.0%} of the answer's variation (R² {faith}; features alone, without "
+        f"interactions: {faith.additive:.2f}): {judgement}."
+    )
+    if not explanation.complete:
+        said += " The budget ended before the plan was done."
+    return said
+
+
+def cost(explanation: Explanation) -> str:
+    """What it took."""
+    usage = explanation.usage
+    dollars = "price not known" if usage.usd is None else f"{usage.usd:.2f} dollars"
+    return (
+        f"{usage.requests} requests, {usage.input_tokens:,} tokens in, {usage.output_tokens:,} "
+        f"out, {dollars}"
+    )
+
+
+def provenance(explanation: Explanation) -> list[tuple[str, str]]:
+    """Where the numbers come from, line by line."""
+    source = explanation.provenance
+    lines = [
+        ("Value", source.meaning),
+        ("Whole prompt", _number(source.full)),
+        ("Everything masked", _number(source.empty)),
+        ("Model", source.model),
+        ("Served", ", ".join(f"{name or '?'} ×{count}" for name, count in source.served.items())),
+        ("Endpoint", source.endpoint),
+        ("Score", source.score),
+        ("Decoder", f"{explanation.decoder} ({explanation.reason})"),
+        ("Decoding", explanation.status),
+        ("Masks", f"{source.planned} planned, {source.samples} fitted"),
+        ("Only bounds", f"{source.censored} values; {source.without_value} answers without one"),
+        ("Seed", str(source.seed)),
+        ("Written by", f"spex-api {source.version}"),
+    ]
+    return [(name, text) for name, text in lines if text]
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:+.3f}"

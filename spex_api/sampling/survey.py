@@ -1,0 +1,93 @@
+"""A decoder's plan, and among its masks those that are held out to measure the fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from spex_api.errors import BudgetTooSmall
+from spex_api.sampling.uniform import uniform_plan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from spex_api.samples import QueryPlan
+
+__all__ = ["Survey", "draw_survey"]
+
+_FEWEST = 20
+"""Fewer masks than this, of a cube that has more, fit nothing and measure nothing."""
+_MOST_HELD_OUT = 1000
+_ANCHORS = 2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Survey:
+    """Every mask that is asked, in the order of asking.
+
+    Attributes:
+        masks: shape (num_masks, num_features), uint8. The first keeps all, the second none; the
+            rest is shuffled, so that a survey broken off early is a smaller survey.
+        held_out: shape (num_masks,), true where a mask measures the fit and is hidden from it.
+    """
+
+    masks: NDArray[np.uint8]
+    held_out: NDArray[np.bool_]
+
+
+def draw_survey(
+    draw_plan: Callable[[int], QueryPlan], *, num_features: int, num_queries: int, seed: int
+) -> Survey:
+    """A plan for about four fifths of the queries, and uniform masks that it lacks for the rest.
+
+    Args:
+        draw_plan: the decoder's plan of so many queries.
+        num_features: how many features each mask has, at least 2.
+        num_queries: how many masks in all; where the cube has fewer, all of them are asked.
+        seed: of the held-out masks and of the order.
+
+    Raises:
+        BudgetTooSmall: too few queries to fit anything.
+    """
+    cube = 2 ** min(num_features, 60)
+    total = min(num_queries, cube)
+    if num_features < 2:
+        raise BudgetTooSmall(
+            "A prompt of one feature has nothing to tell apart.",
+            advice="Split it into smaller parts.",
+        )
+    if total < min(_FEWEST, cube):
+        raise BudgetTooSmall(
+            f"A budget of {num_queries} masks is too small for {num_features} features: at least "
+            f"{min(_FEWEST, cube)} are needed to fit anything, and about {8 * num_features} to "
+            "find interactions.",
+            cost="Nothing was sent.",
+            advice="Raise the budget, or split the text into fewer parts.",
+        )
+    num_held_out = min(max(total // 5, min(10, total // 4)), _MOST_HELD_OUT)
+    plan = draw_plan(total - num_held_out)
+    held_out = _unseen(plan, num_held_out, seed)
+    rng = np.random.default_rng([seed, 1])
+    rest = _ANCHORS + rng.permutation(len(plan) + len(held_out) - _ANCHORS)
+    order = np.concatenate([np.arange(_ANCHORS), rest])
+    masks = np.concatenate([_anchors_first(plan.masks), held_out])
+    return Survey(masks[order], (np.arange(len(masks)) >= len(plan))[order])
+
+
+def _unseen(plan: QueryPlan, count: int, seed: int) -> NDArray[np.uint8]:
+    """Uniform masks that the plan lacks."""
+    seen = {mask.tobytes() for mask in plan.masks}
+    drawn = uniform_plan(plan.num_features, len(plan) + count + _ANCHORS, seed=seed + 1).masks
+    return np.array([mask for mask in drawn if mask.tobytes() not in seen][:count], dtype=np.uint8)
+
+
+def _anchors_first(masks: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The whole prompt and the empty one in front; every plan holds them."""
+    kept = masks.sum(axis=1)
+    is_anchor = (kept == 0) | (kept == masks.shape[1])
+    anchors = masks[is_anchor]
+    return np.concatenate([anchors[np.argsort(-anchors.sum(axis=1))], masks[~is_anchor]])

@@ -1,0 +1,74 @@
+"""What every score is: two pure functions around the wire.
+
+Since a score reads cached answers, changing it costs nothing. What this module does not know: any
+score.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from spex_api.completions import Capabilities, Completion, CompletionRequest, Message
+
+__all__ = ["Score", "Scored"]
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """The number in the answers to one mask.
+
+    Attributes:
+        value: in the score's unit; NaN where the answers hold none.
+        variance: of the value, where it was sampled.
+        censored: whether the value is only a bound.
+    """
+
+    value: float
+    variance: float = 0.0
+    censored: bool = False
+
+    @property
+    def known(self) -> bool:
+        """Whether there is a value at all."""
+        return math.isfinite(self.value)
+
+
+class Score(Protocol):
+    """What to ask for, and the number in the answers."""
+
+    @property
+    def meaning(self) -> str:
+        """What the value is, and in which unit, in words for a report."""
+        ...
+
+    @property
+    def max_censored(self) -> float:
+        """The largest share of values that may be bounds, or missing, before the result is void."""
+        ...
+
+    def requests(
+        self, messages: tuple[Message, ...], capabilities: Capabilities
+    ) -> tuple[CompletionRequest, ...]:
+        """What to ask under one mask.
+
+        Raises:
+            ScoreError: the endpoint cannot give what the score reads.
+        """
+        ...
+
+    def value(self, completions: Sequence[Completion]) -> Scored:
+        """The number in the answers to `requests`, in their order."""
+        ...
+
+    def check(self, answers: Sequence[Sequence[Completion]]) -> None:
+        """Looks at the first few masks' answers before the rest is paid for.
+
+        Raises:
+            ScoreError: the answers do not hold what the score reads.
+        """
+        ...

@@ -1,0 +1,173 @@
+"""The TOML file of an explanation, as pydantic models.
+
+What this module does not know: what prompts, scores and decoders are; it checks the words of the
+file, and they check theirs.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from spex_api.errors import SpecError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["ExplainSpec", "Tables", "check_spec", "read_spec"]
+
+Tables = dict[str, Any]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PromptTable(_Table):
+    """`[prompt]`: what is asked, and which text of it is split."""
+
+    template: str
+    text: str | None = None
+    text_file: str | None = None
+    texts: dict[str, str] = Field(default_factory=dict)
+    of: str | None = None
+    system: str | None = None
+    split: str | list[str] = "words"
+    mask: str = "drop"
+
+
+class ScoreTable(_Table):
+    """`[score]`: the number in an answer."""
+
+    kind: Literal["label_log_odds"] = "label_log_odds"
+    labels: list[str]
+    max_censored: float = Field(default=0.05, ge=0, le=1)
+
+
+class LimitsTable(_Table):
+    """`[limits]`: what the endpoint bears."""
+
+    concurrency: int | None = Field(default=None, ge=1)
+
+
+class BudgetTable(_Table):
+    """`[budget]`: what the run may take."""
+
+    requests: int = Field(default=1000, ge=1)
+    usd: float | None = Field(default=None, ge=0)
+
+
+class DecodeTable(_Table):
+    """`[decode]`: how interactions are found and told."""
+
+    decoder: str = "auto"
+    index: str = "FBII"
+    order: int = Field(default=2, ge=1)
+
+
+class ExplainSpec(_Table):
+    """A whole file."""
+
+    model: str = "local"
+    seed: int = Field(default=0, ge=0)
+    prompt: PromptTable
+    score: ScoreTable
+    limits: LimitsTable = LimitsTable()
+    budget: BudgetTable = BudgetTable()
+    decode: DecodeTable = DecodeTable()
+
+
+def read_spec(path: Path, overrides: Tables | None = None) -> ExplainSpec:
+    """The spec in a file, its `text_file` (beside the spec) read into `text`.
+
+    Args:
+        path: the file.
+        overrides: tables whose keys go before the file's; None stands for no override.
+
+    Raises:
+        SpecError: the file cannot be read, is no TOML, or says something that is not understood.
+    """
+    tables = _load(path)
+    changed = (overrides or {}).get("prompt", {})
+    if changed.get("text") is not None and isinstance(tables.get("prompt"), dict):
+        tables["prompt"].pop("text_file", None)
+    spec = check_spec(_merged(tables, overrides or {}), source=str(path))
+    prompt = spec.prompt
+    if prompt.text_file is None:
+        return spec
+    if prompt.text is not None:
+        raise SpecError(f"{path}: [prompt] has both text and text_file.", advice="Keep one.")
+    text = _read(path.parent / prompt.text_file, why=f"text_file of {path}")
+    filled = prompt.model_copy(update={"text": text, "text_file": None})
+    return spec.model_copy(update={"prompt": filled})
+
+
+def check_spec(tables: Tables, *, source: str) -> ExplainSpec:
+    """The spec that these tables say.
+
+    Args:
+        tables: as TOML gives them; a key that is None is not there.
+        source: where they come from, for an error's text.
+
+    Raises:
+        SpecError: they say something that is not understood.
+    """
+    try:
+        return ExplainSpec.model_validate(_merged({}, tables))
+    except ValidationError as error:
+        raise SpecError(f"{source}: {_first_fault(error)}") from None
+
+
+def _merged(tables: Tables, overrides: Tables) -> Tables:
+    merged = dict(tables)
+    for key, value in overrides.items():
+        if isinstance(value, dict):
+            below = merged.get(key, {})
+            merged[key] = _merged(below, value) if isinstance(below, dict) else below
+        elif value is not None:
+            merged[key] = value
+    return merged
+
+
+def _load(path: Path) -> Tables:
+    try:
+        return tomllib.loads(_read(path, why="the spec"))
+    except tomllib.TOMLDecodeError as error:
+        raise SpecError(f"{path} is no TOML: {error}.") from None
+
+
+def _read(path: Path, *, why: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise SpecError(f"{path} ({why}) cannot be read: {reason}.") from None
+
+
+def _first_fault(error: ValidationError) -> str:
+    """The first thing wrong with a file, in a sentence that names the place."""
+    fault = error.errors()[0]
+    *above, key = (str(part) for part in fault["loc"])
+    table = f"[{'.'.join(above)}]" if above else "the file"
+    if fault["type"] == "extra_forbidden":
+        near = get_close_matches(key, _known_keys(above), n=1, cutoff=0.5)
+        hint = (
+            f" Did you mean {near[0]!r}?" if near else f" It has {', '.join(_known_keys(above))}."
+        )
+        return f"unknown key {key!r} in {table}.{hint}"
+    if fault["type"] == "missing":
+        return f"{table} lacks {key!r}."
+    return f"{key!r} in {table}: {fault['msg']}, not {fault['input']!r}."
+
+
+def _known_keys(above: list[str]) -> list[str]:
+    model: type[BaseModel] = ExplainSpec
+    for part in above:
+        annotation = model.model_fields[part].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return []
+        model = annotation
+    return list(model.model_fields)
