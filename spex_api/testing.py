@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FunctionAdapter", "planted_transform"]
 
+_FREE = Capabilities(concurrency=4, free=True)
+
 Answer = Callable[[tuple[Message, ...]], Mapping[str, float]]
 
 
@@ -41,7 +43,7 @@ class FunctionAdapter:
     answer: Answer
     model: str = "function"
     endpoint: str = "function:"
-    capabilities: Capabilities = Capabilities(concurrency=4, free=True)
+    capabilities: Capabilities = _FREE
     requests: list[CompletionRequest] = field(default_factory=list, repr=False)
 
     def body(self, request: CompletionRequest) -> JsonObject:

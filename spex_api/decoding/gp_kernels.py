@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Kernel", "ProductKernel", "WindowKernel"]
+__all__ = ["Kernel", "ProductKernel", "WindowKernel", "parameter_bounds"]
 
-_MOST_RELEVANT = 8.0
-_LEAST_RELEVANT = -14.0
+_LOGIT_BOUNDS = (-14.0, 8.0)
+_LOG_VARIANCE_BOUNDS = (-14.0, 8.0)
 
 
 class Kernel(Protocol):
@@ -59,9 +59,9 @@ class Kernel(Protocol):
         ...
 
 
-def parameter_bounds(num_features: int) -> list[tuple[float, float]]:
+def parameter_bounds(kernel: Kernel) -> list[tuple[float, float]]:
     """The box in which a kernel's parameters lie: wide, and finite in floating point."""
-    return [(_LEAST_RELEVANT, _MOST_RELEVANT)] * num_features + [(-14.0, 8.0)]
+    return [_LOGIT_BOUNDS] * (len(kernel.start) - 1) + [_LOG_VARIANCE_BOUNDS]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +76,16 @@ class ProductKernel:
 
     Attributes:
         num_features: how many features a mask has.
-        expected_degree: the degree of a character drawn from the prior, at the start; so large a
-            share of the features' relevance is spread evenly.
+        total_relevance: the sum of the relevances at the start.
     """
 
     num_features: int
-    expected_degree: float = 1.5
+    total_relevance: float = 1.5
 
     @property
     def start(self) -> Floats:
-        """Relevances `expected_degree / n`, at most ½, and σ² = ½."""
-        relevance = min(self.expected_degree / self.num_features, 0.5)
+        """Relevances `total_relevance / n`, at most ½, and σ² = ½."""
+        relevance = min(self.total_relevance / self.num_features, 0.5)
         return np.append(
             np.full(self.num_features, np.log(relevance / (1 - relevance))), np.log(0.5)
         )

@@ -87,7 +87,5 @@ def _unseen(plan: QueryPlan, count: int, seed: int) -> NDArray[np.uint8]:
 
 def _anchors_first(masks: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The whole prompt and the empty one in front; every plan holds them."""
-    kept = masks.sum(axis=1)
-    is_anchor = (kept == 0) | (kept == masks.shape[1])
-    anchors = masks[is_anchor]
-    return np.concatenate([anchors[np.argsort(-anchors.sum(axis=1))], masks[~is_anchor]])
+    whole, empty = masks.all(axis=1), ~masks.any(axis=1)
+    return np.concatenate([masks[whole], masks[empty], masks[~(whole | empty)]])

@@ -1,0 +1,158 @@
+"""The embedded model: a real language model inside this process, with no key and no bill.
+
+`local` is SmolLM2-135M-Instruct, fetched once; `local:/path/to/model.gguf` is any chat model in that
+format. Both run on the processor, so that the same question has the same answer, bit for bit, in any
+order and on any number of threads; another kind of processor may round otherwise. A large model is
+better served by a server of its own, reached through `openai:` and `OPENAI_BASE_URL`.
+
+Planning and replaying from disk need no weights: the answers' key names them by their checksum.
+What this module does not know: how the engine keeps its answers repeatable, and prices.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from spex_adapters._chat import chat_body, read_chat
+from spex_adapters._engine import SETTINGS, Engine, start
+from spex_adapters._weights import SMOLLM2, fetch, sha256_of
+from spex_api.completions import Capabilities
+from spex_api.errors import MissingExtra, UsageError
+from spex_api.events import Event, EventHandler, ignore
+
+if TYPE_CHECKING:
+    from spex_api.completions import Completion, CompletionRequest, JsonObject
+
+__all__ = ["LocalAdapter", "connect"]
+
+
+def connect(model: str, *, on_event: EventHandler) -> LocalAdapter:
+    """The adapter of `local`, or of `local:FILE`.
+
+    Raises:
+        UsageError: there is no such file, or it is no GGUF file.
+    """
+    return LocalAdapter(Path(model).expanduser() if model else None, on_event=on_event)
+
+
+class LocalAdapter:
+    """A model in this process. Building it loads nothing; the engine starts at the first question.
+
+    Args:
+        file: a GGUF file, or None for SmolLM2-135M-Instruct.
+        on_event: is told of the download.
+
+    Raises:
+        UsageError: there is no such file, or it is no GGUF file.
+    """
+
+    def __init__(self, file: Path | None = None, *, on_event: EventHandler = ignore) -> None:
+        if file is not None:
+            _check(file)
+        self._file = file
+        self._on_event = on_event
+        self._starting: asyncio.Task[Engine] | None = None
+        self._engine: Engine | None = None
+
+    def __repr__(self) -> str:
+        return f"LocalAdapter({self._file!r})"
+
+    @property
+    def endpoint(self) -> str:
+        """Weights, engine and settings: what an answer depends on.
+
+        Raises:
+            MissingExtra: the engine is not installed, so its version is unknown.
+        """
+        try:
+            engine = version("xllamacpp")
+        except PackageNotFoundError:
+            raise MissingExtra(
+                "The embedded model needs the package xllamacpp, which is not installed.",
+                advice='Run: python -m pip install "spex-api[local]"',
+            ) from None
+        weights = SMOLLM2.sha256 if self._file is None else sha256_of(self._file)
+        return f"local:sha256:{weights};xllamacpp {engine};{SETTINGS}"
+
+    @property
+    def model(self) -> str:
+        """The name of the weights."""
+        return Path(SMOLLM2.file).stem if self._file is None else self._file.stem
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """A hundred likeliest tokens (8 kB); one question computed while the next one waits."""
+        return Capabilities(top_logprobs=100, concurrency=2, free=True)
+
+    def body(self, request: CompletionRequest) -> JsonObject:
+        """The whole wire body of this request."""
+        return chat_body(
+            request,
+            model=self.model,
+            length_field="max_tokens",
+            longest_list=self.capabilities.top_logprobs,
+        )
+
+    def read(self, raw: str) -> Completion:
+        """The answer in a reply's body.
+
+        Raises:
+            MalformedReply: the body is an error, or no chat completion.
+        """
+        return read_chat(raw)
+
+    async def complete(self, request: CompletionRequest) -> Completion:
+        """Asks. The first question starts the engine, which fetches the weights if need be.
+
+        Raises:
+            AdapterError: one of its kinds.
+            MissingExtra: the engine is not installed, or the weights cannot be fetched.
+            UsageError: the engine cannot load the file.
+        """
+        engine = self._engine or await self._start()
+        return self.read(await engine.ask(self.body(request)))
+
+    async def aclose(self) -> None:
+        """Stops the engine; a later `complete` starts it again."""
+        engine, self._engine = self._engine, None
+        if engine:
+            await engine.aclose()
+
+    async def _start(self) -> Engine:
+        """The engine, started once however many questions wait for it."""
+        loop = asyncio.get_running_loop()
+        if self._starting is None or self._starting.get_loop() is not loop:
+            self._starting = loop.create_task(asyncio.to_thread(self._load, loop))
+        starting = self._starting
+        try:
+            # One question that is given up must not take the start from the others.
+            self._engine = await asyncio.shield(starting)
+        finally:
+            if starting.done():
+                self._starting = None
+        return self._engine
+
+    def _load(self, loop: asyncio.AbstractEventLoop) -> Engine:
+        """Blocks; runs in a thread, and tells what happens on the loop's own."""
+
+        def tell(event: Event) -> None:
+            loop.call_soon_threadsafe(self._on_event, event)
+
+        weights = fetch(SMOLLM2, on_event=tell) if self._file is None else self._file
+        return start(weights, name=self.model)
+
+
+def _check(file: Path) -> None:
+    if not file.is_file():
+        raise UsageError(
+            f"There is no file {file}.",
+            advice='Name a GGUF file, or "local" alone for the embedded model.',
+        )
+    with file.open("rb") as opened:
+        if opened.read(4) != b"GGUF":
+            raise UsageError(
+                f"{file} is not a GGUF file.", advice="Convert the weights to GGUF first."
+            )

@@ -1,0 +1,177 @@
+"""SpectralGP: a Gaussian process whose prior lives on the Fourier coefficients of masks.
+
+Every feature has a relevance, an interaction is as likely as the product of its parts, and the
+posterior of all 2^n coefficients has a closed form. Two kernels share the work: a product kernel,
+and beside it a kernel over windows of neighbours where features are ordered in the text, or else a
+second product kernel with relevances of its own, since what acts alone need not be what interacts.
+
+What this module does not know: the mathematics of kernels, fits and searches, which have their own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from spex_api.decoding.decoder import Recovery, Status
+from spex_api.decoding.gp_extraction import BeamSearch
+from spex_api.decoding.gp_kernels import ProductKernel, WindowKernel
+from spex_api.decoding.gp_posterior import Evidence, maximize
+from spex_api.decoding.standardization import standardize
+from spex_api.errors import BudgetTooSmall, UsageError
+from spex_api.sampling.uniform import uniform_plan
+from spex_api.transforms import FourierTransform
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from spex_api.decoding.gp_kernels import Kernel
+    from spex_api.decoding.gp_posterior import Posterior
+    from spex_api.decoding.standardization import Standardized
+    from spex_api.samples import QueryPlan, Samples
+
+__all__ = ["SpectralGP"]
+
+_EXACT = 1e-8
+"""The noise of values that leave nothing unseen: none, but for rounding."""
+_BROAD_RELEVANCE = 0.4
+"""The total relevance at the start of the second product kernel: interactions of low degree."""
+_NOISE_SAMPLES = 25.0
+"""So many samples' worth of noise is assumed at the least: a floor of 25/N of the variance."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpectralGP:
+    """Recovers the Fourier transform as the posterior mean of a Gaussian process.
+
+    The prior is `F[S] ~ N(0, κ(S))` with κ(S) a sum of products of relevances (`gp_kernels`); the
+    relevances and the noise maximise the marginal likelihood under a prior (`gp_posterior`); the
+    transform holds the coefficients that carry the posterior mean (`gp_extraction`). The posterior
+    mean itself is kept, not refitted: a refit on the support predicts worse.
+
+    The cost grows as N³ and the memory as N², for N samples: a few seconds at 1,000.
+
+    Attributes:
+        noise_floor: the least noise, as a share of the values' variance. What the kernels cannot
+            express acts as noise which the likelihood underestimates; its share falls as samples
+            are added, so the floor is `min(noise_floor, 25/N)`, and it vanishes as the samples
+            cover the cube of all masks, where nothing is left to be wrong about.
+        prior_variance: of a logit relevance around the mean of its kernel's. Loose, and few samples
+            overfit; tight, and a few relevant features among many are missed.
+        search: which coefficients the transform holds.
+        fit_samples: on how many samples at most the relevances are fitted; the posterior is that of
+            all samples.
+        max_steps: how many steps of L-BFGS at most.
+    """
+
+    noise_floor: float = 0.1
+    prior_variance: float = 1.5
+    search: BeamSearch = field(default_factory=BeamSearch)
+    fit_samples: int = 1000
+    max_steps: int = 200
+
+    def __post_init__(self) -> None:
+        if not (0 < self.noise_floor < 1 and self.prior_variance > 0):
+            raise UsageError(
+                f"The noise floor is a share between 0 and 1, and the prior variance is positive; "
+                f"not {self.noise_floor} and {self.prior_variance}."
+            )
+        if self.fit_samples < 2 or self.max_steps < 1:
+            raise UsageError(
+                f"A fit takes at least 2 samples and 1 step, not {self.fit_samples} and "
+                f"{self.max_steps}."
+            )
+
+    def plan(self, num_features: int, num_queries: int | None, seed: int) -> QueryPlan:
+        """Uniform masks; where no number is given, ten a feature, at least 200 and at most 1,000.
+
+        Raises:
+            UsageError: there is no feature, or no query.
+        """
+        if num_queries is None:
+            num_queries = min(max(10 * num_features, 200), 1000)
+        return uniform_plan(num_features, num_queries, seed=seed)
+
+    def decode(self, samples: Samples) -> Recovery:
+        """The posterior mean of the coefficients that carry it, and their posterior covariance.
+
+        Deterministic: one BLAS thread, no random number. Without `samples.ordered`, permuting the
+        features permutes the answer.
+
+        Raises:
+            UsageError: there are fewer than two samples.
+        """
+        if len(samples) < 2:
+            raise BudgetTooSmall(
+                f"SpectralGP fits a function to at least two samples, not {len(samples)}."
+            )
+        standardized = standardize(samples)
+        if standardized.scale == 0:
+            return Recovery(
+                FourierTransform({(): standardized.mean}, samples.num_features),
+                Status.CONSTANT,
+                np.zeros((1, 1)),
+            )
+        with threadpool_limits(limits=1, user_api="blas"):
+            return self._recover(samples, standardized)
+
+    def _recover(self, samples: Samples, standardized: Standardized) -> Recovery:
+        # Features in an order that their masks decide: then permuting them permutes the answer to
+        # the last bit, where otherwise rounding would let two fits end a step apart.
+        order = np.arange(samples.num_features) if samples.ordered else np.lexsort(samples.masks)
+        posterior, status = self._fit(samples, samples.signs[:, order], standardized)
+        found = self.search.supports(posterior)
+        named = {tuple(sorted(order[list(support)].tolist())): support for support in found}
+        ranked = sorted(named, key=lambda support: (len(support), support))
+        means, covariance = posterior.moments([named[support] for support in ranked])
+        coefficients = dict(zip(ranked, (standardized.scale * means).tolist(), strict=True))
+        coefficients[()] += standardized.mean
+        return Recovery(
+            FourierTransform(coefficients, samples.num_features),
+            status,
+            standardized.scale**2 * covariance,
+        )
+
+    def _fit(
+        self, samples: Samples, signs: NDArray[np.float64], standardized: Standardized
+    ) -> tuple[Posterior, Status]:
+        evidence = Evidence(
+            signs,
+            standardized.values,
+            standardized.variances,
+            _kernels(samples.num_features, ordered=samples.ordered),
+            self.prior_variance,
+        )
+        floor, exact = self._least_noise(samples)
+        rows = np.unique(
+            np.linspace(0, len(samples) - 1, min(len(samples), self.fit_samples)).astype(np.intp)
+        )
+        parameters, converged = maximize(
+            evidence.take(rows), least_noise=floor, fixed_noise=exact, max_steps=self.max_steps
+        )
+        status = Status.CONVERGED if converged else Status.STEPS_RAN_OUT
+        return evidence.posterior(parameters), status
+
+    def _least_noise(self, samples: Samples) -> tuple[float, bool]:
+        """The floor of σ_n² as a share of the variance, and whether nothing is left to be noise.
+
+        Once each mask of the cube has its value, the transform is known; noise and an interaction
+        of all features at once are then the same thing, and the likelihood cannot tell them apart.
+        """
+        distinct, first, place = np.unique(
+            samples.masks, axis=0, return_index=True, return_inverse=True
+        )
+        unseen = 1.0 - len(distinct) / 2.0 ** min(samples.num_features, 60)
+        floor = max(min(self.noise_floor, _NOISE_SAMPLES / len(samples)) * unseen, _EXACT)
+        repeatable = np.array_equal(samples.values[first][place.ravel()], samples.values)
+        return floor, unseen == 0 and repeatable
+
+
+def _kernels(num_features: int, *, ordered: bool) -> tuple[Kernel, ...]:
+    product = ProductKernel(num_features)
+    if ordered and num_features > 3:  # one window alone is a product kernel
+        return product, WindowKernel(num_features)
+    return product, ProductKernel(num_features, total_relevance=_BROAD_RELEVANCE)

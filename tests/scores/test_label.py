@@ -1,0 +1,146 @@
+"""Label log-odds: exact where labels are listed, a bound where one is not, never a made-up number."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spex_api.completions import Capabilities, Completion, Message, TokenLogprob
+from spex_api.errors import ScoreError, UsageError
+from spex_api.scores import LabelLogOdds
+
+SCORE = LabelLogOdds("positive", "negative")
+QUESTION = (Message("user", "Is it good?"),)
+
+
+def answer(listed: dict[str, float], chosen: tuple[str, float] | None = None) -> Completion:
+    """An answer whose first token has this list of likeliest tokens."""
+    top = tuple(sorted(listed.items(), key=lambda pair: -pair[1]))
+    token, logprob = chosen or top[0]
+    return Completion(text=token, tokens=(TokenLogprob(token, logprob, top),), model="m")
+
+
+@given(st.floats(0.01, 0.98))
+def test_two_listed_labels_give_their_log_odds(p):
+    """The value is log p − log q, whatever else is listed."""
+    q = 0.99 - p
+    scored = SCORE.value([answer({"positive": math.log(p), "negative": math.log(q)})])
+    assert scored.value == pytest.approx(math.log(p / q))
+    assert not scored.censored
+
+
+def test_variants_are_one_label():
+    """Case and a leading space, in every vocabulary's spelling, add up."""
+    listed = {t: math.log(0.1) for t in ("positive", " Positive", "ĠPOSITIVE", "▁positive")}
+    scored = SCORE.value([answer({**listed, " negative": math.log(0.2)})])
+    assert scored.value == pytest.approx(math.log(0.4 / 0.2))
+
+
+def test_a_missing_label_is_at_the_last_listed():
+    """Its probability is at most that of the least likely token listed."""
+    scored = SCORE.value([answer({"positive": math.log(0.5), "maybe": math.log(0.1)})])
+    assert scored.value == pytest.approx(math.log(0.5 / 0.1))
+    assert scored.censored
+
+
+def test_a_missing_label_is_within_what_is_left_over():
+    """And at most what the list leaves over, where that is less."""
+    scored = SCORE.value([answer({"positive": math.log(0.9), "maybe": math.log(0.08)})])
+    assert scored.value == pytest.approx(math.log(0.9 / 0.02))
+    assert scored.censored
+
+
+@given(st.floats(0.001, 0.49), st.floats(0.5, 0.9))
+def test_the_bound_is_a_bound(rare, common):
+    """Hiding the rarer label from the list never makes the value exceed the true log-odds."""
+    rest = 1 - rare - common
+    shown = {"positive": math.log(common), "other": math.log(max(rest, rare))}
+    full = {**shown, "negative": math.log(rare)}
+    if rest >= rare:
+        hidden = SCORE.value([answer(shown)])
+        assert hidden.censored
+        assert hidden.value <= SCORE.value([answer(full)]).value + 1e-9
+
+
+def test_the_sentinel_is_no_number():
+    """A token listed at −9999 is not listed."""
+    listed = {"positive": math.log(0.6), "maybe": math.log(0.2), "negative": -9999.0}
+    scored = SCORE.value([answer(listed)])
+    assert scored.censored
+    assert scored.value == pytest.approx(math.log(0.6 / 0.2))
+
+
+def test_the_chosen_token_counts_though_it_is_not_listed():
+    """Some servers leave the chosen token out of its own list."""
+    scored = SCORE.value([answer({"positive": -0.5}, chosen=("negative", -1.5))])
+    assert scored.value == pytest.approx(1.0)
+    assert not scored.censored
+
+
+@pytest.mark.parametrize(
+    "completion", [Completion(text=""), answer({"yes": -0.1, "no": -2.5})], ids=["bare", "other"]
+)
+def test_no_label_is_no_value(completion):
+    """Without log-probs, or with neither label, there is no value: not 0 and not −100."""
+    scored = SCORE.value([completion])
+    assert not scored.known
+    assert math.isnan(scored.value)
+
+
+def test_more_than_two_labels():
+    """The first label is held against the sum of the others."""
+    score = LabelLogOdds("A", "B", "C")
+    listed = {"A": math.log(0.5), "B": math.log(0.2), "C": math.log(0.3)}
+    assert score.value([answer(listed)]).value == pytest.approx(0.0)
+
+
+def test_it_asks_for_as_long_a_list_as_there_is():
+    """One token at temperature 0, and the endpoint's longest list."""
+    (request,) = SCORE.requests(QUESTION, Capabilities(top_logprobs=7))
+    assert (request.max_tokens, request.temperature, request.top_logprobs) == (1, 0.0, 7)
+
+
+def test_an_endpoint_without_logprobs_is_refused_before_asking():
+    """Where none are to be had, nothing is sent."""
+    with pytest.raises(ScoreError, match="no log-probs"):
+        SCORE.requests(QUESTION, Capabilities(top_logprobs=0))
+
+
+def test_check_names_a_server_without_logprobs():
+    """Answers without log-probs end the run after the first few."""
+    with pytest.raises(ScoreError, match="m answered without log-probs"):
+        SCORE.check([[Completion(text="positive", model="m")]])
+
+
+def test_check_names_a_label_of_several_tokens():
+    """A label whose beginning is listed is several tokens, and that is said."""
+    score = LabelLogOdds("extraordinary", "bad")
+    answers = [[answer({" extra": -0.2, " bad": -2.0})]] * 3
+    with pytest.raises(ScoreError, match="'extraordinary'.*'extra' is, so the label is several"):
+        score.check(answers)
+
+
+def test_check_accepts_a_label_that_is_listed_once():
+    """One list that holds it is enough: censoring is counted later."""
+    SCORE.check([[answer({"positive": -0.1})], [answer({"negative": -0.1})]])
+
+
+@pytest.mark.parametrize(
+    "labels", [(), ("one",), ("good", ""), ("very good", "bad"), ("Yes", "yes")]
+)
+def test_labels_are_different_single_words(labels):
+    """Misuse is refused when the score is made."""
+    with pytest.raises(UsageError):
+        LabelLogOdds(*labels)
+
+
+def test_a_score_is_a_value():
+    """It equals its like, hashes alike, prints as Python, and cannot be changed."""
+    score = LabelLogOdds("a", "b", max_censored=0.2)
+    assert eval(repr(score)) == score  # noqa: S307 - our own repr
+    assert hash(LabelLogOdds("a", "b")) == hash(LabelLogOdds("a", "b"))
+    with pytest.raises(AttributeError):
+        score.labels = ()
