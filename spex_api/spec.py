@@ -149,7 +149,8 @@ def _read(path: Path, *, why: str) -> str:
 
 def _first_fault(error: ValidationError) -> str:
     """The first thing wrong with a file, in a sentence that names the place."""
-    fault = error.errors()[0]
+    # A misspelt key is also a missing one: the misspelling is the fault to tell.
+    fault = min(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
     *above, key = (str(part) for part in fault["loc"])
     table = f"[{'.'.join(above)}]" if above else "the file"
     if fault["type"] == "extra_forbidden":

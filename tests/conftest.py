@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+import math
+import threading
+import time
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 _VARIABLES = (
@@ -26,3 +33,82 @@ def answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "answers"
     monkeypatch.setenv("SPEX_CACHE_DIR", str(folder))
     return folder
+
+
+@dataclass
+class ChatServer:
+    """An OpenAI-compatible server on loopback whose model is a small function of the words.
+
+    "good" is worth +1, "bad" −1, and "never" turns the sign of what follows it.
+    """
+
+    url: str = ""
+    delay: float = 0.0
+    status: int = 200
+    logprobs: bool = True
+    bodies: list[dict[str, Any]] = field(default_factory=list)
+
+    def reply(self, body: dict[str, Any]) -> dict[str, Any]:
+        """What a real server would say of this body."""
+        value, sign = 0.0, 1.0
+        for word in body["messages"][-1]["content"].split():
+            worth = {"good": 1.0, "bad": -1.0}.get(word.strip(".,").lower(), 0.0)
+            value += sign * worth
+            sign = -1.0 if word == "never" else 1.0 if worth else sign
+        listed = [
+            {"token": token, "logprob": -math.log1p(math.exp(-way * value)), "bytes": None}
+            for token, way in (("positive", 1), (" Negative", -1))
+        ]
+        top = {**listed[0 if value >= 0 else 1], "top_logprobs": listed}
+        return {
+            "id": f"chatcmpl-{len(self.bodies)}",
+            "object": "chat.completion",
+            "created": int(time.time()),
+            "model": "toy-2026",
+            "system_fingerprint": "fp_toy",
+            "choices": [
+                {
+                    "index": 0,
+                    "finish_reason": "length",
+                    "message": {"role": "assistant", "content": top["token"]},
+                    "logprobs": {"content": [top]} if self.logprobs else None,
+                }
+            ],
+            "usage": {"prompt_tokens": 30, "completion_tokens": 1, "total_tokens": 31},
+        }
+
+
+@pytest.fixture
+def chat_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ChatServer]:
+    """A running `ChatServer`, to which `OPENAI_BASE_URL` points with a key that it takes."""
+    server = ChatServer()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            server.bodies.append(body)
+            time.sleep(server.delay)
+            reply = server.reply(body) if server.status == 200 else {"error": {"message": "No."}}
+            sent = json.dumps(reply).encode()
+            self.send_response(server.status)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(sent)))
+            self.end_headers()
+            self.wfile.write(sent)
+
+        def log_message(self, *_: object) -> None:
+            """Says nothing."""
+
+    listening = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    listening.daemon_threads = True
+    thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    server.url = f"http://127.0.0.1:{listening.server_port}/v1"
+    monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret-of-the-test")
+    yield server
+    listening.shutdown()
+    listening.server_close()
+    thread.join()

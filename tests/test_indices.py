@@ -24,7 +24,7 @@ def function(seed: int) -> FourierTransform:
 
 
 def value(transform, kept):
-    """f of the set of kept features."""
+    """The function's value at a set of kept features."""
     mask = np.zeros((1, N), dtype=np.uint8)
     mask[0, list(kept)] = 1
     return float(transform(mask)[0])
@@ -84,7 +84,7 @@ def test_faith_banzhaf_is_the_nearest_polynomial(seed, order):
 @settings(max_examples=10, deadline=None)
 @given(seeds)
 def test_intervals_are_linear_in_the_covariance(seed):
-    """The interval's half width is 1.645 standard deviations of W F, with W from the index itself."""
+    """The half width is 1.645 standard deviations of W F, with W from the index itself."""
     transform = function(seed)
     rng = np.random.default_rng(seed)
     root = rng.standard_normal((len(transform), len(transform)))

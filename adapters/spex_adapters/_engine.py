@@ -9,8 +9,8 @@ cut, and a prompt's prefix may be taken from the question before. What remains i
 - a batch's last part that holds a single row is computed by another kernel: such an answer is
   computed again from the start;
 - a generated token enters the memory as a single row: the next question starts afresh;
-- another processor's kernels may behave otherwise: the first answers are computed both ways, and
-  reuse is given up at the first difference.
+- another processor's kernels may behave otherwise: there is reuse on x86-64 alone, where this was
+  measured, the first answers are computed both ways, and one difference ends it.
 
 What this module does not know: where weights come from, and what is asked.
 """
@@ -20,6 +20,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import platform
 import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -38,7 +39,7 @@ __all__ = ["CONTEXT", "SETTINGS", "Engine", "free_cores", "start"]
 CONTEXT: Final = 8192
 """How many tokens prompt and answer may have together; a model made for fewer has fewer."""
 
-SETTINGS: Final = f"n_ctx={CONTEXT},jinja,cpu,no-flash-attention"
+SETTINGS: Final = f"n_ctx={CONTEXT},jinja,cpu,no-flash-attention,whole-vocabulary"
 """What an answer depends on, besides weights and engine."""
 
 _PART: Final = 512
@@ -85,15 +86,16 @@ class Engine:
             self._line = _Line(loop, client)
         line = self._line
         async with line.lock:
-            reuse, self.fresh = self.reuse and self.fresh, False
+            telling = bool(body.get("logprobs")) and not body.get("temperature")
+            reuse = self.reuse and self.fresh and (telling or not self.trials)
+            self.fresh = False
             raw, reply = await _post(line.client, body, reuse=reuse)
             if reuse and (self.trials or not _cut_alike(reply)):
-                first = reply["choices"]
-                alike = _cut_alike(reply)
+                short = reply
                 raw, reply = await _post(line.client, body, reuse=False)
-                if alike and body.get("logprobs"):
-                    self.trials = max(0, self.trials - 1)
-                    self.reuse = first == reply["choices"]
+                if self.trials and _cut_alike(short):
+                    self.trials -= 1
+                    self.reuse = short["choices"] == reply["choices"]
             self.fresh = body.get("max_tokens") == 1
             return raw
 
@@ -134,11 +136,13 @@ def start(weights: Path, *, name: str) -> Engine:
     settings.ui = settings.endpoint_slots = settings.warmup = False
     settings.verbosity = -1
     settings.n_ctx, settings.fit_params = CONTEXT, False
-    settings.n_gpu_layers = 0
+    settings.n_gpu_layers, settings.no_op_offload = 0, True
     settings.use_jinja = True
     settings.n_parallel = 1
     settings.n_ubatch = _PART
     settings.cache_ram_mib = 0
+    # Samples come from the whole vocabulary, as a hosted model's do; T = 0 is not touched by it.
+    settings.sampling.top_k, settings.sampling.top_p, settings.sampling.min_p = 0, 1.0, 0.0
     settings.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
     settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = free_cores()
     try:
@@ -148,7 +152,8 @@ def start(weights: Path, *, name: str) -> Engine:
             f"The engine cannot load {weights}.",
             advice="Check that it is a whole GGUF file of a chat model, and that it fits memory.",
         ) from None
-    return Engine(server, server.listening_address, password)
+    reuse = _rows_stand_alone(xllamacpp.get_system_info())
+    return Engine(server, server.listening_address, password, reuse=reuse)
 
 
 def free_cores() -> int:
@@ -159,13 +164,19 @@ def free_cores() -> int:
     return max(1, usable - round(load))
 
 
+def _rows_stand_alone(features: str) -> bool:
+    """Whether a batch's rows may be computed alike however it is cut: not so with a BLAS."""
+    library = any(word in features.upper() for word in ("BLAS", "ACCELERATE"))
+    return platform.machine().lower() in {"x86_64", "amd64"} and not library
+
+
 def _cut_alike(reply: JsonObject) -> bool:
     """Whether no part of the prompt's batch held a single row, with reuse or without."""
     times = reply.get("timings") or {}
     computed, reused = times.get("prompt_n"), times.get("cache_n")
     if computed is None or reused is None:
         return False
-    return computed % _PART != 1 and (computed + reused) % _PART != 1
+    return 1 not in {computed % _PART, (computed + reused) % _PART}
 
 
 async def _post(

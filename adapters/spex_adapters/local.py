@@ -1,9 +1,9 @@
 """The embedded model: a real language model inside this process, with no key and no bill.
 
-`local` is SmolLM2-135M-Instruct, fetched once; `local:/path/to/model.gguf` is any chat model in that
-format. Both run on the processor, so that the same question has the same answer, bit for bit, in any
-order and on any number of threads; another kind of processor may round otherwise. A large model is
-better served by a server of its own, reached through `openai:` and `OPENAI_BASE_URL`.
+`local` is SmolLM2-135M-Instruct, fetched once; `local:/path/to/model.gguf` is any chat model in
+that format. Both run on the processor, so that the same question has the same answer, bit for bit,
+in any order and on any number of threads; another kind of processor may round otherwise. A large
+model is better served by a server of its own, reached through `openai:` and `OPENAI_BASE_URL`.
 
 Planning and replaying from disk need no weights: the answers' key names them by their checksum.
 What this module does not know: how the engine keeps its answers repeatable, and prices.
@@ -54,7 +54,7 @@ class LocalAdapter:
             _check(file)
         self._file = file
         self._on_event = on_event
-        self._starting: asyncio.Task[Engine] | None = None
+        self._starting: asyncio.Task[None] | None = None
         self._engine: Engine | None = None
 
     def __repr__(self) -> str:
@@ -112,28 +112,33 @@ class LocalAdapter:
             MissingExtra: the engine is not installed, or the weights cannot be fetched.
             UsageError: the engine cannot load the file.
         """
-        engine = self._engine or await self._start()
-        return self.read(await engine.ask(self.body(request)))
+        while self._engine is None:
+            await self._start()
+        return self.read(await self._engine.ask(self.body(request)))
 
     async def aclose(self) -> None:
         """Stops the engine; a later `complete` starts it again."""
+        starting, self._starting = self._starting, None
+        if starting and starting.get_loop() is asyncio.get_running_loop():
+            starting.cancel()
         engine, self._engine = self._engine, None
         if engine:
             await engine.aclose()
 
-    async def _start(self) -> Engine:
-        """The engine, started once however many questions wait for it."""
+    async def _start(self) -> None:
+        """Waits for the engine, started once however many questions wait for it."""
         loop = asyncio.get_running_loop()
         if self._starting is None or self._starting.get_loop() is not loop:
-            self._starting = loop.create_task(asyncio.to_thread(self._load, loop))
-        starting = self._starting
+            self._starting = loop.create_task(self._bring())
+        # One question that is given up must not take the start from the others.
+        await asyncio.shield(self._starting)
+
+    async def _bring(self) -> None:
+        loop = asyncio.get_running_loop()
         try:
-            # One question that is given up must not take the start from the others.
-            self._engine = await asyncio.shield(starting)
+            self._engine = await asyncio.to_thread(self._load, loop)
         finally:
-            if starting.done():
-                self._starting = None
-        return self._engine
+            self._starting = None
 
     def _load(self, loop: asyncio.AbstractEventLoop) -> Engine:
         """Blocks; runs in a thread, and tells what happens on the loop's own."""

@@ -13,7 +13,8 @@ from tenacity import (
     RetryCallState,
     retry_if_exception_type,
     stop_after_attempt,
-    wait_exponential_jitter,
+    wait_exponential,
+    wait_random,
 )
 
 from spex_api.errors import RateLimited, Unavailable
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Retrying"]
 
 _LONGEST_WAIT = 60.0
-_backoff = wait_exponential_jitter(initial=0.5, max=_LONGEST_WAIT, jitter=0.5)
+_backoff = wait_exponential(multiplier=0.5, max=_LONGEST_WAIT - 0.5) + wait_random(0, 0.5)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Label log-odds: exact where labels are listed, a bound where one is not, never a made-up number."""
+"""Label log-odds: exact where labels are listed, a bound where one is not, nothing made up."""
 
 from __future__ import annotations
 

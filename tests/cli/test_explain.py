@@ -1,0 +1,271 @@
+"""`spex explain` as a user runs it, against a server on loopback."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from spex_api.cli.app import EXIT_STATUS, run
+from spex_api.errors import SpexError
+
+TEXT = "The plot is bad and slow, yet her acting is never bad and the end is good, so good."
+SPEC = f"""
+model = "openai:toy"
+[prompt]
+template = "Positive or negative? {{text}}"
+text = "{TEXT}"
+[score]
+labels = ["positive", "negative"]
+[budget]
+requests = 120
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Path:
+    """An empty folder to work in, with a spec in it."""
+    work = tmp_path / "work"
+    work.mkdir()
+    (work / "spec.toml").write_text(SPEC)
+    monkeypatch.chdir(work)
+    monkeypatch.setenv("COLUMNS", "100")
+    return work
+
+
+def test_it_prints_the_story_and_writes_both_files(folder, chat_server, capsys):
+    """The prompt, the strongest interactions, how far to trust them, what it took, two files."""
+    assert run(["explain", "spec.toml"]) == 0
+    printed = capsys.readouterr()
+    assert TEXT.split(",", maxsplit=1)[0] in printed.out
+    assert "never + bad" in printed.out
+    assert "R²" in printed.out
+    assert "120 requests" in printed.out
+    assert "Answers: 120 (0 on disk, 120 sent)" in printed.err
+    assert "\x1b" not in printed.out
+    assert json.loads(Path("explanation.json").read_text())["faithfulness"]["value"] > 0.8
+    assert "never + bad" in Path("report.html").read_text()
+
+
+def test_the_same_command_again_sends_nothing(folder, chat_server, capsys):
+    """Zero requests, the same bytes, and `--json` says that all was on disk."""
+    assert run(["explain", "spec.toml", "--json"]) == 0
+    first = json.loads(capsys.readouterr().out)
+    written = Path("explanation.json").read_bytes()
+    asked = len(chat_server.bodies)
+    assert run(["explain", "spec.toml", "--json"]) == 0
+    second = json.loads(capsys.readouterr().out)
+    assert len(chat_server.bodies) == asked == 120
+    assert Path("explanation.json").read_bytes() == written
+    assert (first["usage"]["sent"], first["usage"]["cached"]) == (120, 0)
+    assert (second["usage"]["sent"], second["usage"]["cached"]) == (0, 120)
+
+
+def test_json_has_what_the_contract_names(folder, chat_server, capsys):
+    """One object on stdout; everything else went to stderr."""
+    run(["explain", "spec.toml", "--json"])
+    told = json.loads(capsys.readouterr().out)
+    assert {"value", "low", "high"} <= set(told["faithfulness"])
+    assert {"features", "texts", "value", "low", "high"} <= set(told["interactions"][0])
+    assert {"requests", "sent", "cached", "input_tokens", "output_tokens", "usd"} <= set(
+        told["usage"]
+    )
+    assert {"baseline", "decoder", "reason", "status", "provenance"} <= set(told)
+    assert told["usage"]["input_tokens"] == 120 * 30
+    assert told["provenance"]["served"] == {"toy-2026 fp_toy": 120}
+
+
+def test_without_a_file(folder, chat_server, capsys):
+    """The same by flags; a brace in the question is a brace."""
+    arguments = ["explain", "--text", TEXT, "--ask", "Good {or} bad?", "--model", "openai:toy"]
+    assert run([*arguments, "--labels", "positive, negative", "--requests", "60"]) == 0
+    assert "Good {or} bad?" in capsys.readouterr().out
+    assert chat_server.bodies[0]["messages"][-1]["content"] == f"Good {{or}} bad?\n{TEXT}"
+    assert len(chat_server.bodies) == 60
+
+
+def test_out_receives_the_files(folder, chat_server):
+    """`--out` names the folder; one that is not there is said before anything is sent."""
+    assert run(["explain", "spec.toml", "--out", "nowhere"]) == 2
+    assert chat_server.bodies == []
+    Path("here").mkdir()
+    assert run(["explain", "spec.toml", "--out", "here"]) == 0
+    assert sorted(path.name for path in Path("here").iterdir()) == [
+        "explanation.json",
+        "report.html",
+    ]
+
+
+def test_no_key_travels_into_any_artefact(folder, chat_server, answers, capsys):
+    """The key is in no file, no record and no line."""
+    run(["explain", "spec.toml"])
+    chat_server.status = 401
+    run(["explain", "spec.toml", "--seed", "1"])
+    printed = capsys.readouterr()
+    files = [path for place in (folder, answers) for path in place.rglob("*") if path.is_file()]
+    assert len(files) >= 4
+    for path in files:
+        assert b"sk-secret-of-the-test" not in path.read_bytes()
+    assert "sk-secret" not in printed.out + printed.err
+
+
+def fault(capsys, *arguments: str) -> tuple[int, str]:
+    """The exit status and the one line on stderr of a run that fails."""
+    status = run(list(arguments))
+    printed = capsys.readouterr()
+    lines = [line for line in printed.err.splitlines() if line.startswith("spex: ")]
+    assert len(lines) == 1
+    assert "Traceback" not in printed.err
+    return status, lines[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "message"),
+    [
+        (("labels", "lables"), 2, "Did you mean 'labels'"),
+        ((f'text = "{TEXT}"', 'text = " "'), 2, "empty"),
+        (("requests = 120", "requests = 9"), 2, "too small"),
+        (("requests = 120", "requests = 120\nusd = 1.0"), 2, "price"),
+        (("openai:toy", "opnai:toy"), 2, "'opnai'"),
+        (('"positive", "negative"', '"very good", "bad"'), 2, "not one token"),
+        (('"positive", "negative"', '"positively", "negative"'), 2, "'positively'.*several tokens"),
+        (("Positive or negative? {text}", "Well?"), 2, "no place {text}"),
+    ],
+)
+def test_wrong_input_is_one_clear_line(folder, chat_server, capsys, change, status, message):
+    """Each mistake gets one line that names it, and exit status 2."""
+    (folder / "spec.toml").write_text(SPEC.replace(*change))
+    found, line = fault(capsys, "explain", "spec.toml")
+    assert found == status
+    assert __import__("re").search(message, line)
+
+
+def test_no_key(folder, chat_server, capsys, monkeypatch):
+    """Without a key the line names the variable; status 4."""
+    monkeypatch.delenv("OPENAI_API_KEY")
+    status, line = fault(capsys, "explain", "spec.toml")
+    assert status == 4
+    assert "OPENAI_API_KEY" in line
+    assert chat_server.bodies == []
+
+
+def test_a_refused_key(folder, chat_server, capsys):
+    """A 401 is asked once and ends with status 4."""
+    chat_server.status = 401
+    status, line = fault(capsys, "explain", "spec.toml")
+    assert status == 4
+    assert "1 requests were sent" in line
+    assert len(chat_server.bodies) == 1
+
+
+def test_an_unreachable_server(folder, capsys, monkeypatch):
+    """A port where nobody listens is named, after a few attempts."""
+    from spex_api.querying import retry  # noqa: PLC0415 - only here
+
+    monkeypatch.setattr(retry, "_backoff", lambda state: 0.0)
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-x")
+    status, line = fault(capsys, "explain", "spec.toml")
+    assert status == 1
+    assert "127.0.0.1:9" in line
+
+
+def test_a_server_without_logprobs(folder, chat_server, capsys):
+    """Found out after sixteen requests, and said in words."""
+    chat_server.logprobs = False
+    status, line = fault(capsys, "explain", "spec.toml")
+    assert status == 2
+    assert "without log-probs" in line
+    assert len(chat_server.bodies) == 16
+
+
+def test_offline(folder, chat_server, capsys, monkeypatch):
+    """A full cache replays; one missing answer is named, with status 5."""
+    run(["explain", "spec.toml"])
+    written = Path("explanation.json").read_bytes()
+    monkeypatch.setenv("SPEX_OFFLINE", "1")
+    monkeypatch.delenv("OPENAI_API_KEY")
+    assert run(["explain", "spec.toml"]) == 0
+    assert Path("explanation.json").read_bytes() == written
+    capsys.readouterr()
+    status, line = fault(capsys, "explain", "spec.toml", "--requests", "121")
+    assert status == 5
+    assert "is on disk" in line
+    assert len(chat_server.bodies) == 120
+
+
+def test_nothing_to_explain(folder, capsys):
+    """Neither a file nor flags: the line shows both ways."""
+    status, line = fault(capsys, "explain")
+    assert status == 2
+    assert "--labels" in line
+
+
+def test_an_unknown_flag_is_wrong_use(folder, capsys):
+    """The shell's own kind of mistake has the shell's own status."""
+    assert run(["explain", "--temprature", "1"]) == 2
+    assert "--temprature" in capsys.readouterr().err
+
+
+def test_kill_minus_nine_and_again(folder, chat_server, answers, tmp_path):
+    """A run killed in the middle goes on from what is on disk, and ends as if nothing had been."""
+    command = [sys.executable, "-m", "spex_api", "explain", "spec.toml"]
+    chat_server.delay = 0.05
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 30
+    while len(chat_server.bodies) < 60 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    time.sleep(0.2)
+    before = len(chat_server.bodies)
+    assert 60 <= before < 120
+    chat_server.delay = 0.0
+    assert run(["explain", "spec.toml"]) == 0
+    in_flight = len(chat_server.bodies) - 120
+    assert 0 <= in_flight <= 16
+    resumed = Path("explanation.json").read_bytes()
+    os.environ["SPEX_CACHE_DIR"] = str(tmp_path / "from-nothing")
+    assert run(["explain", "spec.toml"]) == 0
+    assert Path("explanation.json").read_bytes() == resumed
+
+
+def test_ctrl_c_keeps_what_is_paid_and_says_how_to_go_on(folder, chat_server):
+    """An interrupt waits for what is under way, prints how to resume, and ends with 130."""
+    chat_server.delay = 0.1
+    process = subprocess.Popen(
+        [sys.executable, "-m", "spex_api", "explain", "spec.toml"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 30
+    while len(chat_server.bodies) < 40 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "the same command goes on from there" in said
+    assert "Traceback" not in said
+    paid = len(chat_server.bodies)
+    chat_server.delay = 0.0
+    assert run(["explain", "spec.toml"]) == 0
+    assert len(chat_server.bodies) == 120
+    assert paid < 120
+
+
+def test_every_error_has_an_exit_status():
+    """Each class of the tree finds its status, and only those that the contract names."""
+
+    def below(kind):
+        return [kind, *(sub for child in kind.__subclasses__() for sub in below(child))]
+
+    for kind in below(SpexError):
+        assert any(issubclass(kind, known) for known in EXIT_STATUS)
+    assert set(EXIT_STATUS.values()) == {1, 2, 3, 4, 5}

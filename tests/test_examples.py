@@ -1,0 +1,50 @@
+"""The examples run as their readers run them, on the real local model, with fewer requests."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+pytestmark = [
+    pytest.mark.model,
+    pytest.mark.skipif(
+        importlib.util.find_spec("xllamacpp") is None,
+        reason="the embedded model needs the extra `local`",
+    ),
+]
+
+
+def ran(*command: str, folder: Path) -> str:
+    """What a command prints, run in an empty folder."""
+    result = subprocess.run(
+        [sys.executable, *command], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def test_the_first_command_of_the_readme(tmp_path):
+    """`spex explain examples/review.toml` explains a real model, and again at no cost."""
+    command = ("-m", "spex_api", "explain", str(EXAMPLES / "review.toml"), "--requests", "24")
+    first = json.loads(ran(*command, "--json", folder=tmp_path))
+    written = (tmp_path / "explanation.json").read_bytes()
+    assert first["usage"]["sent"] == 24
+    assert len(first["features"]) >= 60
+    assert first["provenance"]["model"] == "SmolLM2-135M-Instruct.Q4_1"
+    again = json.loads(ran(*command, "--json", folder=tmp_path))
+    assert again["usage"]["sent"] == 0
+    assert (tmp_path / "explanation.json").read_bytes() == written
+
+
+def test_01_first_explanation(tmp_path):
+    """The first example prints interactions of a real model."""
+    printed = ran(str(EXAMPLES / "01_first_explanation.py"), "30", folder=tmp_path)
+    assert "Held-out R²" in printed
+    assert "30 answers, of which 30 were asked now." in printed

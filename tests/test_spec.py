@@ -1,0 +1,85 @@
+"""Spec files: what they say, and one clear line for what they get wrong."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from spex_api.errors import SpecError
+from spex_api.spec import read_spec
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GOOD = """
+model = "openai:gpt-4.1-mini"
+[prompt]
+template = "Good? {text}"
+text = "never fails"
+[score]
+labels = ["yes", "no"]
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "spec.toml"
+    path.write_text(text)
+    return path
+
+
+def test_a_short_spec_has_defaults(tmp_path):
+    """What is left out has the default that the documentation names."""
+    spec = read_spec(written(tmp_path, GOOD))
+    assert spec.model == "openai:gpt-4.1-mini"
+    assert (spec.prompt.split, spec.prompt.mask) == ("words", "drop")
+    assert (spec.budget.requests, spec.decode.index, spec.decode.order) == (1000, "FBII", 2)
+
+
+def test_overrides_go_before_the_file(tmp_path):
+    """A flag of the command line wins; None is no flag."""
+    spec = read_spec(
+        written(tmp_path, GOOD),
+        {"model": "local", "budget": {"requests": 50, "usd": None}, "prompt": {"split": None}},
+    )
+    assert (spec.model, spec.budget.requests, spec.prompt.split) == ("local", 50, "words")
+
+
+def test_the_text_may_be_in_a_file_beside_the_spec(tmp_path):
+    """`text_file` is found from the spec's folder, not from where the command runs."""
+    (tmp_path / "review.txt").write_text("Ça marche.")
+    spec = read_spec(
+        written(tmp_path, GOOD.replace('text = "never fails"', 'text_file="review.txt"'))
+    )
+    assert spec.prompt.text == "Ça marche."
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("labels", "lables"), "unknown key 'lables' in [score]. Did you mean 'labels'?"),
+        (("[score]", "[scores]"), "unknown key 'scores' in the file. Did you mean 'score'?"),
+        (("template", "xyzzy"), "unknown key 'xyzzy' in [prompt]. It has template, text"),
+        (('template = "Good? {text}"', ""), "[prompt] lacks 'template'"),
+        (('["yes", "no"]', '"yes"'), "'labels' in [score]"),
+        (("[score]", '[score]\nkind = "magic"'), "'kind' in [score]"),
+        (("[score]", "[budget]\nrequests = 0\n[score]"), "'requests' in [budget]"),
+        (("model =", "model"), "is no TOML"),
+        (('text = "never fails"', 'text_file = "nowhere.txt"'), "nowhere.txt"),
+        (("text =", 'text_file = "a"\ntext ='), "both text and text_file"),
+    ],
+)
+def test_each_fault_is_one_line_that_names_it(tmp_path, change, message):
+    """The line names the file, the key, its table, and where it can the nearest known key."""
+    path = written(tmp_path, GOOD.replace(*change, 1))
+    with pytest.raises(SpecError) as caught:
+        read_spec(path)
+    assert message in str(caught.value)
+    assert "spec.toml" in str(caught.value)
+    assert "\n" not in str(caught.value).replace(str(path), "")
+
+
+def test_a_missing_file_is_named(tmp_path):
+    """No trace: the path and the reason."""
+    with pytest.raises(SpecError, match="No such file"):
+        read_spec(tmp_path / "nowhere.toml")
