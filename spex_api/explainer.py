@@ -201,13 +201,15 @@ def _design(decoder: str | Decoder, num_features: int, num_queries: int, seed: i
 def _decode(design: _Design, answers: Evaluation, *, ordered: bool) -> _Finding:
     masks, held_out = design.survey.masks, design.survey.held_out
     seen = answers.samples(masks, ~held_out, ordered=ordered)
-    unseen = answers.samples(masks, held_out, ordered=ordered)
+    exhaustive = not held_out.any()
+    unseen = seen if exhaustive else answers.samples(masks, held_out, ordered=ordered)
     recovery = design.decoder.decode(seen)
     faithfulness = held_out_faithfulness(
         unseen.values,
         recovery.transform(unseen.masks),
         additive=additive_ridge(seen)(unseen.masks),
         seed=design.seed,
+        exhaustive=exhaustive,
     )
     return _Finding(recovery, faithfulness, len(seen))
 

@@ -192,6 +192,7 @@ class _Faithfulness(_Border):
     high: float | None
     num_masks: int
     additive: float | None
+    exhaustive: bool
 
 
 class _Usage(_Border):
@@ -231,6 +232,7 @@ class _Stored(_Border):
                 high=_finite(faith.high),
                 num_masks=faith.num_masks,
                 additive=_finite(faith.additive),
+                exhaustive=faith.exhaustive,
             ),
             index=found.index,
             order=found.order,
@@ -281,6 +283,7 @@ class _Stored(_Border):
                 _number(faith.high),
                 faith.num_masks,
                 _number(faith.additive),
+                faith.exhaustive,
             ),
             usage=Cost(cached=self.usage.requests, **self.usage.model_dump()),
             decoder=self.decoder,

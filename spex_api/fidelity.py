@@ -55,6 +55,8 @@ class Faithfulness:
         num_masks: how many masks were held out.
         additive: R² of a ridge fit of single features to the same samples, on the same masks: what
             a method that knows no interactions reaches.
+        exhaustive: whether these are all masks that there are. Then none was held out, and R² is no
+            estimate.
     """
 
     value: float
@@ -62,6 +64,7 @@ class Faithfulness:
     high: float
     num_masks: int
     additive: float
+    exhaustive: bool = False
 
     def __str__(self) -> str:
         return f"{self.value:.2f} [{self.low:.2f}, {self.high:.2f}]"
@@ -73,6 +76,7 @@ def held_out_faithfulness(
     *,
     additive: NDArray[np.float64],
     seed: int,
+    exhaustive: bool = False,
 ) -> Faithfulness:
     """R² on held-out masks, with the percentile bootstrap's interval over the masks.
 
@@ -81,11 +85,16 @@ def held_out_faithfulness(
         predictions: shape (num_masks,), what the surrogate says of them.
         additive: shape (num_masks,), what the additive fit says of them.
         seed: of the bootstrap.
+        exhaustive: whether these are all masks that there are, so that nothing is estimated.
 
     Raises:
         UsageError: the shapes disagree, or there is nothing to compare.
     """
     point = r_squared(values, predictions)
+    if exhaustive:
+        return Faithfulness(
+            point, point, point, len(values), r_squared(values, additive), exhaustive
+        )
     rows = np.random.default_rng(seed).integers(0, len(values), size=(_RESAMPLES, len(values)))
     drawn, errors = values[rows], ((values - predictions) ** 2)[rows]
     spread = np.sum((drawn - drawn.mean(axis=1, keepdims=True)) ** 2, axis=1)

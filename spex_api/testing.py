@@ -65,7 +65,7 @@ class FunctionAdapter:
         """The answer in JSON of tokens and log-probs; without any, it has no log-probs."""
         listed = json.loads(raw)
         ranked = tuple(sorted(listed.items(), key=lambda pair: -pair[1]))
-        first = (TokenLogprob(*ranked[0], top=ranked),) if ranked else ()
+        first = tuple(TokenLogprob(token, value, ranked) for token, value in ranked[:1])
         return Completion(
             text=ranked[0][0] if ranked else "",
             tokens=first,
@@ -99,11 +99,11 @@ def planted_transform(
         if len(supports) == num_terms:
             break
         size = int(rng.integers(1, min(degree, num_features) + 1))
-        chosen = rng.choice(num_features, size=size, replace=False)
-        supports.add(tuple(sorted(int(feature) for feature in chosen)))
+        chosen: list[int] = rng.choice(num_features, size=size, replace=False).tolist()
+        supports.add(tuple(sorted(chosen)))
     if len(supports) < num_terms:
         raise UsageError(f"{num_features} features hardly have {num_terms} supports to plant.")
     values = rng.standard_normal(num_terms + 1)
-    planted = {(): float(values[0])}
+    planted: dict[Support, float] = {(): float(values[0])}
     planted.update(zip(sorted(supports), map(float, values[1:]), strict=True))
     return FourierTransform(planted, num_features)

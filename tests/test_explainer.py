@@ -184,10 +184,14 @@ def test_any_function_of_masks():
 
 @pytest.mark.parametrize("num_features", [2, 3, 4])
 def test_tiny_functions(num_features):
-    """A cube smaller than the budget is asked whole."""
+    """A cube smaller than the budget is asked whole, and then the transform is exact."""
     planted = planted_transform(num_features, 2, degree=2, seed=1)
     found = spex.explain_function(planted, num_features=num_features, budget=spex.Budget(100))
-    assert found.usage.requests == 2**num_features
+    assert found.usage.requests == found.provenance.samples == 2**num_features
+    assert found.faithfulness.exhaustive
+    assert found.faithfulness.value == pytest.approx(1.0, abs=1e-6)
+    for support, value in planted.items():
+        assert found.transform[support] == pytest.approx(value, abs=1e-4)
 
 
 def test_a_function_that_is_constant_has_nothing_to_explain():

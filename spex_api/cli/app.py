@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 
-import click
 import typer
 
 from spex_api import errors
@@ -49,18 +48,10 @@ def run(arguments: list[str]) -> int:
         The exit status.
     """
     try:
-        outcome = app(args=arguments, standalone_mode=False)
+        app(args=arguments)
     except errors.SpexError as error:
         print(f"spex: {error}", file=sys.stderr)  # noqa: T201 - the command line's own voice
         return next(status for kind, status in EXIT_STATUS.items() if isinstance(error, kind))
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        print(  # noqa: T201
-            "spex: Stopped. Every answer that came is on disk: the same command goes on from there "
-            "and pays for nothing twice.",
-            file=sys.stderr,
-        )
-        return 130
-    return outcome if isinstance(outcome, int) else 0
+    except SystemExit as end:  # how a command ends, and how a wrong flag does
+        return end.code if isinstance(end.code, int) else 0
+    return 0

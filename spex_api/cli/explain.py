@@ -24,8 +24,13 @@ if TYPE_CHECKING:
 
 __all__ = ["explain"]
 
-PARTIAL = 3
+_PARTIAL = 3
 """The exit status of a run that its budget ended, with a partial result saved."""
+_INTERRUPTED = 130
+_RESUME = (
+    "spex: Stopped. Every answer that came is on disk: the same command goes on from there, and "
+    "pays for nothing twice."
+)
 
 
 def explain(
@@ -53,7 +58,7 @@ def explain(
     seed: Annotated[int | None, typer.Option(help="Of everything that is drawn.")] = None,
     out: Annotated[Path, typer.Option(help="The folder that receives the files.")] = Path(),
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
-) -> int:
+) -> None:
     """Explains a model's answer to one prompt.
 
     Asks the model under each mask, decodes, prints what moved the answer alone and together, and
@@ -76,8 +81,12 @@ def explain(
     job = _job(spec, overrides)
     if not out.is_dir():
         raise SpecError(f"--out {out} is no folder.", advice="Make it first.")
-    with ProgressLine(Console(stderr=True)) as line:
-        explanation = _explained(job, on_event=line.draw)
+    try:
+        with ProgressLine(Console(stderr=True)) as line:
+            explanation = _explained(job, on_event=line.draw)
+    except KeyboardInterrupt:
+        Console(stderr=True).print(_RESUME)
+        raise typer.Exit(_INTERRUPTED) from None
     explanation.to_json(out / "explanation.json")
     explanation.to_html(out / "report.html")
     if json:
@@ -86,7 +95,8 @@ def explain(
         console = Console()
         terminal.render(explanation, console)
         console.print(f"Wrote {out / 'explanation.json'} and {out / 'report.html'}.", style="dim")
-    return 0 if explanation.complete else PARTIAL
+    if not explanation.complete:
+        raise typer.Exit(_PARTIAL)
 
 
 def _job(spec: Path | None, overrides: Tables) -> ExplainSpec:

@@ -39,8 +39,13 @@ def trust(explanation: Explanation) -> str:
         if faith.value >= _FAIR
         else "do not lean on it: ask more, or choose larger features"
     )
+    where = (
+        f"On all {faith.num_masks} masks that there are"
+        if faith.exhaustive
+        else f"On {faith.num_masks} masks that it has not seen"
+    )
     said = (
-        f"On {faith.num_masks} masks that it has not seen, the explanation accounts for "
+        f"{where}, the explanation accounts for "
         f"{faith.value:.0%} of the answer's variation (R² {faith}; features alone, without "
         f"interactions: {faith.additive:.2f}): {judgement}."
     )

@@ -32,7 +32,8 @@ class Survey:
     Attributes:
         masks: shape (num_masks, num_features), uint8. The first keeps all, the second none; the
             rest is shuffled, so that a survey broken off early is a smaller survey.
-        held_out: shape (num_masks,), true where a mask measures the fit and is hidden from it.
+        held_out: shape (num_masks,), true where a mask measures the fit and is hidden from it. None
+            is where all masks of the cube are asked: then there is no other to be wrong about.
     """
 
     masks: NDArray[np.uint8]
@@ -68,7 +69,7 @@ def draw_survey(
             cost="Nothing was sent.",
             advice="Raise the budget, or split the text into fewer parts.",
         )
-    num_held_out = min(max(total // 5, min(10, total // 4)), _MOST_HELD_OUT)
+    num_held_out = 0 if total == cube else min(max(total // 5, 5), _MOST_HELD_OUT)
     plan = draw_plan(total - num_held_out)
     held_out = _unseen(plan, num_held_out, seed)
     rng = np.random.default_rng([seed, 1])
@@ -79,10 +80,11 @@ def draw_survey(
 
 
 def _unseen(plan: QueryPlan, count: int, seed: int) -> NDArray[np.uint8]:
-    """Uniform masks that the plan lacks."""
+    """Uniform masks that the plan lacks, shape (count, num_features)."""
     seen = {mask.tobytes() for mask in plan.masks}
     drawn = uniform_plan(plan.num_features, len(plan) + count + _ANCHORS, seed=seed + 1).masks
-    return np.array([mask for mask in drawn if mask.tobytes() not in seen][:count], dtype=np.uint8)
+    fresh = [place for place, mask in enumerate(drawn) if mask.tobytes() not in seen]
+    return drawn[fresh[:count]]
 
 
 def _anchors_first(masks: NDArray[np.uint8]) -> NDArray[np.uint8]:
