@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from spex_api.events import Event, Notice
-from spex_api.report.terminal import harmless
+from spex_api.report.story import harmless
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -6,6 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from spex_api.report import story
+from spex_api.report.story import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,22 +79,26 @@ def render(explanation: Explanation) -> str:
     rows = list(_rows(explanation))
     return _PAGE.format(
         style=_STYLE,
-        model=escape(explanation.provenance.model),
-        trust=escape(story.trust(explanation)),
+        model=_safe(explanation.provenance.model),
+        trust=_safe(story.trust(explanation)),
         prompt="".join(_prompt(explanation)),
-        index=escape(found.index),
+        index=_safe(found.index),
         order=found.order,
-        meaning=escape(explanation.provenance.meaning),
+        meaning=_safe(explanation.provenance.meaning),
         rows="\n".join(rows),
         count=len(rows),
         total=len(found),
         baseline=explanation.baseline,
         provenance="\n".join(
-            f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>"
+            f"<dt>{_safe(name)}</dt><dd>{_safe(text)}</dd>"
             for name, text in story.provenance(explanation)
         ),
-        cost=escape(story.cost(explanation)),
+        cost=_safe(story.cost(explanation)),
     )
+
+
+def _safe(text: str) -> str:
+    return escape(harmless(text))
 
 
 def _prompt(explanation: Explanation) -> Iterator[str]:
@@ -105,7 +110,7 @@ def _prompt(explanation: Explanation) -> Iterator[str]:
     remaining = iter(effects)
     yield "<h2>The prompt</h2>\n"
     for turn in explanation.prompt.turns:
-        yield f'<div class="role">{escape(turn.role)}</div>\n<div class="prompt">'
+        yield f'<div class="role">{_safe(turn.role)}</div>\n<div class="prompt">'
         yield from _turn(turn, remaining, strongest)
         yield "</div>\n"
     yield (
@@ -117,14 +122,14 @@ def _prompt(explanation: Explanation) -> Iterator[str]:
 def _turn(turn: Turn, effects: Iterator[float], strongest: float) -> Iterator[str]:
     for part in turn.segments:
         if part.pinned:
-            yield f'<span class="pinned">{escape(part.original)}</span>'
+            yield f'<span class="pinned">{_safe(part.original)}</span>'
             continue
         effect = next(effects)
         colour = "46, 160, 110" if effect > 0 else "214, 69, 65"
         yield (
             f'<span class="feature" title="{effect:+.3f}" '
             f'style="background: rgba({colour}, {0.75 * abs(effect) / strongest:.3f})">'
-            f"{escape(part.text)}</span>{escape(part.gap)}"
+            f"{_safe(part.text)}</span>{_safe(part.gap)}"
         )
 
 
@@ -138,7 +143,7 @@ def _rows(explanation: Explanation) -> Iterator[str]:
         reach = f"{interval.low:+.3f} … {interval.high:+.3f}" if interval else "not known"
         width = 8 * abs(value) / longest
         yield (
-            f'<tr><td class="words">{escape(story.words(explanation, support))}</td>'
+            f'<tr><td class="words">{_safe(story.words(explanation, support))}</td>'
             f'<td class="number">{value:+.3f}</td><td class="number">{reach}</td>'
             f'<td><span class="bar" style="width: {width:.2f}rem; background: {colour}"></span>'
             "</td></tr>"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 from typing import TYPE_CHECKING
 
 from spex_api.indices import interactions
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from spex_api.explanation import Explanation
     from spex_api.transforms import Support
 
-__all__ = ["cost", "effects", "provenance", "trust", "words"]
+__all__ = ["cost", "effects", "harmless", "provenance", "trust", "words"]
 
 _GOOD, _FAIR = 0.8, 0.5
 
@@ -87,3 +88,13 @@ def provenance(explanation: Explanation) -> list[tuple[str, str]]:
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:+.3f}"
+
+
+def harmless(text: str) -> str:
+    """Text whose control and direction characters cannot act on a terminal or a page."""
+    return "".join(
+        character
+        if character in "\n\t" or unicodedata.category(character) not in ("Cc", "Cf", "Cs")
+        else "�"
+        for character in text
+    )

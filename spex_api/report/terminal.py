@@ -2,43 +2,46 @@
 
 from __future__ import annotations
 
-import unicodedata
 from typing import TYPE_CHECKING
 
 from rich.table import Table
 from rich.text import Text
 
 from spex_api.report import story
+from spex_api.report.story import harmless
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from spex_api.explanation import Explanation
 
-__all__ = ["harmless", "render"]
+__all__ = ["render"]
 
 _ROWS = 12
 _BAR = 10
-_TOWARDS, _AWAY = "34;120;86", "178;58;58"
+_UP, _DOWN = (34, 120, 86), (178, 58, 58)
 
 
 def render(explanation: Explanation, console: Console) -> None:
     """Prints the story. Colours appear only where the console has them."""
     console.print()
     if explanation.prompt is not None:
-        console.print(_marked_up(explanation))
+        console.print(_marked_up(explanation, rich_colours=console.color_system != "standard"))
         console.print(
             "Tint: how far keeping a part moves the value on average; green up, red down.",
             style="dim",
         )
         console.print()
+    found = explanation.interactions
+    title = f"Strongest interactions ({found.index}, order {found.order}; "
+    console.print(Text(title + harmless(explanation.provenance.meaning) + ")", style="bold"))
     console.print(_table(explanation))
     console.print()
     console.print(Text(harmless(story.trust(explanation))))
     console.print(Text(harmless(f"Took {story.cost(explanation)}."), style="dim"))
 
 
-def _marked_up(explanation: Explanation) -> Text:
+def _marked_up(explanation: Explanation, *, rich_colours: bool) -> Text:
     """The prompt as it was sent, each feature tinted by its effect."""
     prompt = explanation.prompt
     text = Text()
@@ -49,32 +52,29 @@ def _marked_up(explanation: Explanation) -> Text:
     remaining = iter(effects)
     for turn in prompt.turns:
         for part in turn.segments:
-            style = "" if part.pinned else _tint(next(remaining) / strongest)
+            style = (
+                "" if part.pinned else _tint(next(remaining) / strongest, rich_colours=rich_colours)
+            )
             text.append(harmless(part.text), style="dim" if part.pinned else style)
             text.append(harmless(part.gap))
         text.append("\n")
     return text
 
 
-def _tint(share: float) -> str:
-    """A background from nothing (0) to full (±1)."""
+def _tint(share: float, *, rich_colours: bool) -> str:
+    """A background from nothing (0) to full (±1); with eight colours only, the strong third."""
+    if not rich_colours:
+        return "" if abs(share) < 1 / 3 else "black on green" if share > 0 else "white on red"
     if abs(share) < 0.1:
         return ""
-    red, green, blue = (int(part) for part in (_TOWARDS if share > 0 else _AWAY).split(";"))
     weight = 0.25 + 0.75 * min(abs(share), 1.0)
-    mixed = (round(30 + (part - 30) * weight) for part in (red, green, blue))
+    mixed = (round(30 + (part - 30) * weight) for part in (_UP if share > 0 else _DOWN))
     return "bold white on rgb({},{},{})".format(*mixed)
 
 
 def _table(explanation: Explanation) -> Table:
     found = explanation.interactions
-    table = Table(
-        title=f"Strongest interactions ({found.index}, order {found.order}; "
-        f"{harmless(explanation.provenance.meaning)})",
-        title_justify="left",
-        box=None,
-        pad_edge=False,
-    )
+    table = Table(box=None, pad_edge=False)
     table.add_column("together", overflow="fold")
     table.add_column("value", justify="right")
     table.add_column("90 % interval", justify="right")
@@ -83,7 +83,7 @@ def _table(explanation: Explanation) -> Table:
     longest = max((abs(found[support]) for support in strongest), default=0.0) or 1.0
     for support in strongest:
         value, interval = found[support], found.intervals.get(support)
-        bar = "█" * max(1, round(_BAR * abs(value) / longest))
+        bar = "█" * round(_BAR * abs(value) / longest) or "▏"
         table.add_row(
             Text(harmless(story.words(explanation, support))),
             f"{value:+.3f}",
@@ -91,13 +91,3 @@ def _table(explanation: Explanation) -> Table:
             Text(bar, style="green" if value > 0 else "red"),
         )
     return table
-
-
-def harmless(text: str) -> str:
-    """Text whose control and direction characters cannot act on a terminal."""
-    return "".join(
-        character
-        if character in "\n\t" or unicodedata.category(character) not in ("Cc", "Cf", "Cs")
-        else "�"
-        for character in text
-    )

@@ -1,0 +1,123 @@
+"""Reports: the story is told, and nothing in it can act."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from html.parser import HTMLParser
+
+import pytest
+from rich.console import Console
+
+import spex_api as spex
+from spex_api.report import story, terminal
+from spex_api.testing import FunctionAdapter
+
+HOSTILE = "<script>alert(1)</script> \x1b[31mred \u202eolleh ]] good \"quoted' &amp; [bold]x[/bold]"
+
+
+def verdict(messages) -> dict[str, float]:
+    value = 2.0 * ("good" in messages[-1].content) - ("alert" in messages[-1].content)
+    return {"yes": -math.log1p(math.exp(-value)), "no": -math.log1p(math.exp(value))}
+
+
+@pytest.fixture
+def explanation() -> spex.Explanation:
+    """An explanation of a hostile text by a model with a hostile name."""
+    prompt = spex.Prompt.from_template("Good? {text}", text=HOSTILE)
+    model = FunctionAdapter(verdict, model="<img src=x onerror=alert(1)>")
+    return spex.explain_sync(
+        prompt, model, score=spex.LabelLogOdds("yes", "no"), budget=spex.Budget(60)
+    )
+
+
+class Seen(HTMLParser):
+    """Collects the tags, the attributes and the text of a page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[str] = []
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        """Keeps the tag and the names of its attributes."""
+        self.tags.append(tag)
+        self.attributes.extend(name for name, _ in attrs)
+
+    def handle_data(self, data):
+        """Keeps the text."""
+        self.text += data
+
+
+def test_nothing_foreign_becomes_markup(explanation):
+    """A hostile prompt and a hostile model's name are text, and only text."""
+    seen = Seen(explanation.to_html())
+    assert not {"script", "img", "b", "link", "iframe"} & set(seen.tags)
+    assert not {name for name in seen.attributes if name.startswith("on")}
+    assert "<script>alert(1)</script>" in seen.text
+    assert "<img src=x onerror=alert(1)>" in seen.text
+
+
+def test_nothing_is_loaded_from_anywhere(explanation):
+    """The page forbids every request, and holds no address."""
+    page = explanation.to_html()
+    assert "default-src 'none'" in page
+    assert not {"src", "href", "action", "data", "srcset"} & set(Seen(page).attributes)
+    style = page.split("<style>")[1].split("</style>")[0]
+    assert "url(" not in style
+    assert "@import" not in style
+
+
+def test_control_and_direction_characters_cannot_act(explanation):
+    """Escape sequences and direction overrides are shown as what they are: not theirs to use."""
+    console = Console(file=io.StringIO(), width=80, color_system=None)
+    terminal.render(explanation, console)
+    for text in (explanation.to_html(), console.file.getvalue()):
+        assert "\x1b" not in text
+        assert "\u202e" not in text
+
+
+def test_the_terminal_tells_the_story(explanation):
+    """The prompt, the strongest word with its value and interval, trust, and cost."""
+    console = Console(file=io.StringIO(), width=100, color_system=None)
+    terminal.render(explanation, console)
+    told = console.file.getvalue()
+    row = next(line for line in told.splitlines() if line.startswith("good "))
+    value, low, high = (float(number) for number in re.findall(r"[+-]\d+\.\d+", row))
+    assert low <= 2.0 <= high
+    assert value == pytest.approx(2.0, abs=0.1)
+    assert "[bold]x[/bold]" in told
+    assert f"{explanation.faithfulness.value:.0%}" in told
+    assert "60 requests" in told
+
+
+def test_tints_follow_the_effects(explanation):
+    """A word that moves the value is tinted where there are colours, and the rest is not."""
+    console = Console(file=io.StringIO(), width=200, color_system="truecolor", force_terminal=True)
+    terminal.render(explanation, console)
+    prompt = console.file.getvalue().split("Tint:")[0]
+    tinted = re.findall(r"\x1b\[1;37;48;2[\d;]*m([^\x1b]+)", prompt)
+    assert "good" in tinted
+    assert "red" not in " ".join(tinted)
+
+
+def test_effects_are_banzhaf_values(explanation):
+    """The tint of a feature is twice the mean difference that keeping it makes to the surrogate."""
+    effects = story.effects(explanation)
+    for feature, effect in enumerate(effects):
+        assert effect == pytest.approx(-2 * explanation.transform.get((feature,), 0.0))
+
+
+def test_words_of_trust_follow_the_number(explanation):
+    """A poor fit is called what it is."""
+    from dataclasses import replace  # noqa: PLC0415 - only here
+
+    poor = replace(
+        explanation, faithfulness=replace(explanation.faithfulness, value=0.2), complete=False
+    )
+    assert "do not lean on it" in story.trust(poor)
+    assert "budget ended" in story.trust(poor)
+    assert "speaks for the model" in story.trust(explanation)
