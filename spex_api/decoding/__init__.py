@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from spex_api.decoding.auto import choose_decoder
+    from spex_api.decoding.decoder import Decoder, Recovery, Status
     from spex_api.decoding.lasso import Lasso
     from spex_api.decoding.spectral_gp import SpectralGP
-
-    from spex_api.decoding.decoder import Decoder, Recovery, Status
 
 __all__ = ["Decoder", "Lasso", "Recovery", "SpectralGP", "Status", "choose_decoder"]
 

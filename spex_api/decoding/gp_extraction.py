@@ -1,7 +1,7 @@
 """The supports whose coefficients carry a Gaussian process's posterior mean.
 
 The posterior mean has 2^n coefficients, each in closed form. Heredity is in the prior, so the large
-ones are found by beam search: all singles and pairs, then the strongest, each with one feature more.
+ones are found by beam search: all singles and pairs, then the strongest with one feature more.
 What this module does not know: values, noise, and how the process was fitted.
 """
 

@@ -1,8 +1,8 @@
 """Kernels between masks whose spectrum is known: each is a prior on the Fourier coefficients.
 
 A kernel `k(m, m') = Σ_S κ(S) χ_S(m) χ_S(m')` says that the coefficients are independent a priori,
-`F[S] ~ N(0, κ(S))`. Both kernels here have one *relevance* `0 < w_i < 1` a feature, and are
-parametrised alike: the logits of the relevances, then the logarithm of the kernel's variance σ².
+`F[S] ~ N(0, κ(S))`. A kernel's parameters are the logits of its *relevances* `0 < w_i < 1`, one a
+feature, where it has relevances, and then the logarithm of its variance σ².
 
 What this module does not know: values, noise, and how the parameters are found.
 """
@@ -20,14 +20,15 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Kernel", "ProductKernel", "WindowKernel", "parameter_bounds"]
+__all__ = ["AdditiveKernel", "Kernel", "ProductKernel", "WindowKernel", "parameter_bounds"]
 
 _LOGIT_BOUNDS = (-14.0, 8.0)
-_LOG_VARIANCE_BOUNDS = (-14.0, 8.0)
+_LOG_VARIANCE_BOUNDS = (-5.0, 8.0)
+"""A variance near zero has no gradient, and an early step that lands there would stay."""
 
 
 class Kernel(Protocol):
-    """A prior on the Fourier coefficients; `parameters` has the shape (num_features + 1,)."""
+    """A prior on the Fourier coefficients; `parameters` has the shape of `start`."""
 
     @property
     def start(self) -> Floats:
@@ -42,7 +43,7 @@ class Kernel(Protocol):
         """The gradient of `Σ_jl A_jl k(m_j, m_l)` in the parameters, for a symmetric A.
 
         Args:
-            parameters: shape (num_features + 1,).
+            parameters: relevances as logits, then log σ².
             signs: shape (num_samples, num_features).
             gram: `gram(parameters, signs, signs)`, which the caller has at hand.
             weights: A, shape (num_samples, num_samples).
@@ -53,7 +54,7 @@ class Kernel(Protocol):
         """`κ(S)` for supports of one size.
 
         Args:
-            parameters: shape (num_features + 1,).
+            parameters: relevances as logits, then log σ².
             supports: shape (num_supports, size), each row sorted.
         """
         ...
@@ -62,6 +63,37 @@ class Kernel(Protocol):
 def parameter_bounds(kernel: Kernel) -> list[tuple[float, float]]:
     """The box in which a kernel's parameters lie: wide, and finite in floating point."""
     return [_LOGIT_BOUNDS] * (len(kernel.start) - 1) + [_LOG_VARIANCE_BOUNDS]
+
+
+@dataclass(frozen=True, slots=True)
+class AdditiveKernel:
+    """No interactions, and all features alike: `κ({i}) = σ²/n`, so `k(m, m') = σ² sᵀs' / n`.
+
+    Attributes:
+        num_features: how many features a mask has.
+    """
+
+    num_features: int
+
+    @property
+    def start(self) -> Floats:
+        """σ² = ½."""
+        return np.full(1, np.log(0.5))
+
+    def gram(self, parameters: Floats, left: Floats, right: Floats) -> Floats:
+        """`k(m, m')`, shape (num_left, num_right)."""
+        gram: Floats = (left @ right.T) * (np.exp(parameters[0]) / self.num_features)
+        return gram
+
+    def gradient(self, parameters: Floats, signs: Floats, gram: Floats, weights: Floats) -> Floats:
+        """`Σ A ∘ K` for log σ²."""
+        del parameters, signs
+        return np.full(1, np.vdot(weights, gram))
+
+    def prior_variances(self, parameters: Floats, supports: NDArray[np.intp]) -> Floats:
+        """`κ(S)`, shape (num_supports,); zero but for singles."""
+        count, size = supports.shape
+        return np.full(count, np.exp(parameters[0]) / self.num_features if size == 1 else 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +127,8 @@ class ProductKernel:
         rates = np.arctanh(expit(parameters[:-1]))
         exponent = (left * rates) @ right.T
         exponent += parameters[-1] - rates.sum()
-        return np.exp(exponent, out=exponent)
+        gram: Floats = np.exp(exponent, out=exponent)
+        return gram
 
     def gradient(self, parameters: Floats, signs: Floats, gram: Floats, weights: Floats) -> Floats:
         """With `B = A ∘ K`: `(s_iᵀ B s_i − ΣB) w_i / (1 + w_i)` for logit w_i, `ΣB` for log σ²."""
@@ -166,8 +199,9 @@ class WindowKernel:
         relevances = expit(self._by_window(parameters[:-1]))
         slopes = (shares @ _PATTERNS) * (1 - relevances)
         slopes -= shares.sum(axis=1)[:, None] * relevances * (1 - relevances) / (1 + relevances)
+        windows = np.lib.stride_tricks.sliding_window_view(np.arange(self.num_features), 3)
         by_feature = np.bincount(
-            self._by_window(np.arange(self.num_features)).ravel(),
+            windows.ravel(),
             weights=slopes.ravel(),
             minlength=self.num_features,
         )
@@ -196,11 +230,15 @@ class WindowKernel:
         return shares
 
     def _column_variances(self, window_variances: Floats) -> Floats:
-        return np.bincount(
-            self._columns.ravel(), window_variances.ravel(), minlength=1 + 4 * self.num_features
+        # NumPy's stubs know only counts; with weights the sums are floats.
+        sums = np.bincount(
+            self._columns.ravel(),
+            weights=window_variances.ravel(),
+            minlength=1 + 4 * self.num_features,
         )
+        return sums.astype(np.float64, copy=False)
 
-    def _by_window(self, numbers: NDArray[np.generic]) -> Floats:
+    def _by_window(self, numbers: Floats) -> Floats:
         windows: Floats = np.lib.stride_tricks.sliding_window_view(numbers, 3)
         return windows
 

@@ -9,7 +9,7 @@ the log marginal likelihood (Rasmussen and Williams 2006, eq. 5.8) and a normal 
 on each kernel's logit relevances around their common mean. The gradient is `½ tr(A ∂K)` with
 `α = K⁻¹ z` and `A = ααᵀ − K⁻¹` (eq. 5.9): one Cholesky factor serves every parameter.
 
-Given the parameters, the coefficients' posterior is normal. With `χ_S` the character at the samples,
+Given the parameters, the coefficients' posterior is normal. With `χ_S` the samples' characters,
 
     F̂[S] = κ(S) χ_Sᵀ α,     Cov[F_S, F_T] = δ_ST κ(S) − κ(S) κ(T) χ_Sᵀ K⁻¹ χ_T.
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["Evidence", "Posterior", "maximize"]
+__all__ = ["Evidence", "Maximum", "Posterior", "maximize"]
 
 _CONSTANT_VARIANCE = 1.0
 _JITTERS = (0.0, 1e-8, 1e-6, 1e-4)
@@ -78,7 +78,8 @@ class Evidence:
 
     def split(self, parameters: Floats) -> Sequence[Floats]:
         """The parameters of each kernel."""
-        return np.split(parameters[:-1], len(self.kernels))
+        ends = np.cumsum([len(kernel.start) for kernel in self.kernels], dtype=np.intp)
+        return np.split(parameters[:-1], ends)[:-1]
 
     def loss(self, parameters: Floats) -> tuple[float, Floats]:
         """The negative logarithm of the posterior density of the parameters, and its gradient.
@@ -91,16 +92,15 @@ class Evidence:
         inverse = np.tril(inverse) + np.tril(inverse, -1).T
         weights = np.outer(alpha, alpha) - inverse
         loss = 0.5 * self.values @ alpha + np.log(np.diag(factor)).sum()
-        gradient = [-0.5 * np.exp(parameters[-1:]) * np.trace(weights)]
-        for kernel, part, gram in zip(
-            reversed(self.kernels), reversed(self.split(parameters)), reversed(grams), strict=True
-        ):
+        gradient: list[Floats] = []
+        for kernel, part, gram in zip(self.kernels, self.split(parameters), grams, strict=True):
             slope = -0.5 * kernel.gradient(part, self.signs, gram, weights)
-            deviations = part[:-1] - part[:-1].mean()
+            deviations = part[:-1] - np.sum(part[:-1]) / max(len(part) - 1, 1)
             loss += 0.5 * deviations @ deviations / self.prior_variance
             slope[:-1] += deviations / self.prior_variance
             gradient.append(slope)
-        return float(loss), np.concatenate(gradient[::-1])
+        gradient.append(-0.5 * np.exp(parameters[-1:]) * np.trace(weights))
+        return float(loss), np.concatenate(gradient)
 
     def posterior(self, parameters: Floats) -> Posterior:
         """What the samples say of the function under these parameters."""
@@ -113,7 +113,9 @@ class Evidence:
             kernel.gram(part, self.signs, self.signs)
             for kernel, part in zip(self.kernels, self.split(parameters), strict=True)
         ]
-        total = np.sum(grams, axis=0) + _CONSTANT_VARIANCE
+        total = np.full((len(self.values), len(self.values)), _CONSTANT_VARIANCE)
+        for gram in grams:
+            total += gram
         noise = np.exp(parameters[-1]) + self.variances
         diagonal = np.diag(total) + noise
         for jitter in _JITTERS:
@@ -144,7 +146,7 @@ class Posterior:
     @property
     def num_features(self) -> int:
         """How many features a mask has."""
-        return self.evidence.signs.shape[1]
+        return int(self.evidence.signs.shape[1])
 
     @property
     def noise(self) -> float:
@@ -192,16 +194,31 @@ class Posterior:
         return total
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Maximum:
+    """The most probable parameters.
+
+    Attributes:
+        parameters: of each kernel in turn, then log σ_n².
+        loss: the negative log density there, up to a constant that all fits to the samples share.
+        converged: whether the search ended of itself.
+    """
+
+    parameters: Floats
+    loss: float
+    converged: bool
+
+
 def maximize(
     evidence: Evidence, *, least_noise: float, fixed_noise: bool, max_steps: int
-) -> tuple[Floats, bool]:
-    """The most probable parameters by L-BFGS, and whether the search ended of itself.
+) -> Maximum:
+    """The most probable parameters by L-BFGS from a start that treats all features alike.
 
     Args:
         evidence: the samples and the prior.
         least_noise: the floor of σ_n².
         fixed_noise: whether σ_n² stays at its floor.
-        max_steps: how many steps of L-BFGS at most.
+        max_steps: how many steps at most.
     """
     noise_bounds = (np.log(least_noise), np.log(least_noise if fixed_noise else _MOST_NOISE))
     boxes = [bound for kernel in evidence.kernels for bound in parameter_bounds(kernel)]
@@ -213,7 +230,7 @@ def maximize(
         bounds=[*boxes, noise_bounds],
         options={"maxiter": max_steps, "ftol": 1e-6, "gtol": 1e-4, "maxcor": 20},
     )
-    return np.asarray(found.x, dtype=np.float64), found.status != 1
+    return Maximum(np.asarray(found.x, dtype=np.float64), float(found.fun), found.status != 1)
 
 
 def _solve(factor: Floats, values: Floats) -> Floats:

@@ -4,13 +4,15 @@ Every feature has a relevance, an interaction is as likely as the product of its
 posterior of all 2^n coefficients has a closed form. Two kernels share the work: a product kernel,
 and beside it a kernel over windows of neighbours where features are ordered in the text, or else a
 second product kernel with relevances of its own, since what acts alone need not be what interacts.
+Where an additive fit predicts unseen masks as well, the fit is additive (`gp_selection`).
 
 What this module does not know: the mathematics of kernels, fits and searches, which have their own.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,8 +20,9 @@ from threadpoolctl import threadpool_limits
 
 from spex_api.decoding.decoder import Recovery, Status
 from spex_api.decoding.gp_extraction import BeamSearch
-from spex_api.decoding.gp_kernels import ProductKernel, WindowKernel
+from spex_api.decoding.gp_kernels import AdditiveKernel, ProductKernel, WindowKernel
 from spex_api.decoding.gp_posterior import Evidence, maximize
+from spex_api.decoding.gp_selection import is_overfitted
 from spex_api.decoding.standardization import standardize
 from spex_api.errors import BudgetTooSmall, UsageError
 from spex_api.sampling.uniform import uniform_plan
@@ -37,6 +40,8 @@ __all__ = ["SpectralGP"]
 
 _EXACT = 1e-8
 """The noise of values that leave nothing unseen: none, but for rounding."""
+_LEAST_GAIN = 1.0
+"""So many nats must the fit gain over a mean alone, or the values are called noise."""
 _BROAD_RELEVANCE = 0.4
 """The total relevance at the start of the second product kernel: interactions of low degree."""
 _NOISE_SAMPLES = 25.0
@@ -123,16 +128,19 @@ class SpectralGP:
         # the last bit, where otherwise rounding would let two fits end a step apart.
         order = np.arange(samples.num_features) if samples.ordered else np.lexsort(samples.masks)
         posterior, status = self._fit(samples, samples.signs[:, order], standardized)
-        found = self.search.supports(posterior)
-        named = {tuple(sorted(order[list(support)].tolist())): support for support in found}
-        ranked = sorted(named, key=lambda support: (len(support), support))
-        means, covariance = posterior.moments([named[support] for support in ranked])
-        coefficients = dict(zip(ranked, (standardized.scale * means).tolist(), strict=True))
+        search = self.search
+        if _is_known(samples):
+            search = replace(search, tolerance=_EXACT**2, max_terms=2**samples.num_features)
+        found = search.supports(posterior)
+        means, covariance = posterior.moments(found)
+        named = [tuple(sorted(order[list(support)].tolist())) for support in found]
+        ranked = sorted(range(len(named)), key=lambda place: (len(named[place]), named[place]))
+        coefficients = {named[place]: standardized.scale * float(means[place]) for place in ranked}
         coefficients[()] += standardized.mean
         return Recovery(
             FourierTransform(coefficients, samples.num_features),
             status,
-            standardized.scale**2 * covariance,
+            standardized.scale**2 * covariance[np.ix_(ranked, ranked)],
         )
 
     def _fit(
@@ -145,29 +153,56 @@ class SpectralGP:
             _kernels(samples.num_features, ordered=samples.ordered),
             self.prior_variance,
         )
-        floor, exact = self._least_noise(samples)
-        rows = np.unique(
-            np.linspace(0, len(samples) - 1, min(len(samples), self.fit_samples)).astype(np.intp)
+        known = _is_known(samples)
+        fitted = evidence.take(_spread(len(samples), self.fit_samples))
+        search = partial(
+            maximize,
+            least_noise=self._least_noise(samples),
+            fixed_noise=known,
+            max_steps=self.max_steps,
         )
-        parameters, converged = maximize(
-            evidence.take(rows), least_noise=floor, fixed_noise=exact, max_steps=self.max_steps
-        )
-        status = Status.CONVERGED if converged else Status.STEPS_RAN_OUT
-        return evidence.posterior(parameters), status
+        best = search(fitted)
+        status = Status.CONVERGED if best.converged else Status.STEPS_RAN_OUT
+        if known:
+            return evidence.posterior(best.parameters), status
+        # Without a floor: an additive function leaves nothing that the kernel cannot express.
+        plainly = partial(maximize, least_noise=_EXACT, fixed_noise=False, max_steps=self.max_steps)
+        simple = replace(fitted, kernels=(AdditiveKernel(samples.num_features),))
+        additive = plainly(simple)
+        gain = additive.loss - best.loss
+        if not is_overfitted((fitted, search), (simple, plainly), gain=gain):
+            return evidence.posterior(best.parameters), status
+        nothing = plainly(replace(fitted, kernels=()))
+        noise = nothing.loss - min(additive.loss, best.loss) < _LEAST_GAIN
+        status = Status.NOTHING_BUT_NOISE if noise else Status.CONVERGED
+        return replace(evidence, kernels=simple.kernels).posterior(additive.parameters), status
 
-    def _least_noise(self, samples: Samples) -> tuple[float, bool]:
-        """The floor of σ_n² as a share of the variance, and whether nothing is left to be noise.
+    def _least_noise(self, samples: Samples) -> float:
+        """The floor of σ_n², as a share of the values' variance."""
+        floor = min(self.noise_floor, _NOISE_SAMPLES / len(samples))
+        return max(floor * _unseen_share(samples), _EXACT)
 
-        Once each mask of the cube has its value, the transform is known; noise and an interaction
-        of all features at once are then the same thing, and the likelihood cannot tell them apart.
-        """
-        distinct, first, place = np.unique(
-            samples.masks, axis=0, return_index=True, return_inverse=True
-        )
-        unseen = 1.0 - len(distinct) / 2.0 ** min(samples.num_features, 60)
-        floor = max(min(self.noise_floor, _NOISE_SAMPLES / len(samples)) * unseen, _EXACT)
-        repeatable = np.array_equal(samples.values[first][place.ravel()], samples.values)
-        return floor, unseen == 0 and repeatable
+
+def _unseen_share(samples: Samples) -> float:
+    """The share of the cube's 2^n masks that the samples lack."""
+    distinct = len(np.unique(samples.masks, axis=0))
+    return 1.0 - distinct / 2.0 ** min(samples.num_features, 60)
+
+
+def _is_known(samples: Samples) -> bool:
+    """Whether each mask of the cube has its value, and one value: then so has the transform.
+
+    Noise and an interaction of all features are then the same thing, which no likelihood can tell
+    apart, and the values are taken at their word.
+    """
+    _, first, place = np.unique(samples.masks, axis=0, return_index=True, return_inverse=True)
+    repeatable = np.array_equal(samples.values[first][place.ravel()], samples.values)
+    return _unseen_share(samples) == 0 and repeatable
+
+
+def _spread(length: int, count: int) -> NDArray[np.intp]:
+    """At most `count` of the rows, evenly spread."""
+    return np.linspace(0, length - 1, min(length, count)).astype(np.intp)
 
 
 def _kernels(num_features: int, *, ordered: bool) -> tuple[Kernel, ...]:

@@ -1,0 +1,59 @@
+"""Which decoder suits how many samples of how many features, with the reason in a sentence.
+
+What this module does not know: the samples themselves.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from spex_api.decoding.lasso import Lasso
+from spex_api.decoding.spectral_gp import SpectralGP
+from spex_api.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from spex_api.decoding.decoder import Decoder
+
+__all__ = ["choose_decoder"]
+
+_DECODERS: Mapping[str, Callable[[], Decoder]] = {"spectral_gp": SpectralGP, "lasso": Lasso}
+_MOST_FOR_A_PROCESS = 4000
+
+
+def choose_decoder(
+    name_or_decoder: str | Decoder, *, num_features: int, num_queries: int
+) -> tuple[Decoder, str]:
+    """The decoder that is asked for, or with "auto" the one that suits the numbers, and why.
+
+    A Gaussian process explains most from few samples, but costs their cube; beyond 4,000 a sparse
+    regression has samples enough.
+
+    Args:
+        name_or_decoder: "auto", "spectral_gp", "lasso", or a decoder, which is returned as it is.
+        num_features: how many features each mask has.
+        num_queries: how many samples there will be.
+
+    Raises:
+        UsageError: no decoder has this name.
+    """
+    if not isinstance(name_or_decoder, str):
+        return name_or_decoder, "as asked"
+    if name_or_decoder in _DECODERS:
+        return _DECODERS[name_or_decoder](), "as asked"
+    if name_or_decoder != "auto":
+        known = ", ".join(["auto", *_DECODERS])
+        raise UsageError(
+            f"There is no decoder {name_or_decoder!r}.", advice=f"Choose one of: {known}."
+        )
+    numbers = f"{num_queries:,} samples of {num_features:,} features"
+    if num_queries <= _MOST_FOR_A_PROCESS:
+        return SpectralGP(), (
+            f"{numbers}: a Gaussian process in the Fourier domain explains most from up to "
+            f"{_MOST_FOR_A_PROCESS:,} samples."
+        )
+    return Lasso(), (
+        f"{numbers}: beyond {_MOST_FOR_A_PROCESS:,} samples a Gaussian process takes too long, and "
+        "a sparse regression of degree 2 has samples enough."
+    )
