@@ -210,21 +210,29 @@ class Maximum:
 
 
 def maximize(
-    evidence: Evidence, *, least_noise: float, fixed_noise: bool, max_steps: int
+    evidence: Evidence,
+    *,
+    least_noise: float,
+    max_steps: int,
+    fixed_noise: bool = False,
+    start: Floats | None = None,
 ) -> Maximum:
-    """The most probable parameters by L-BFGS from a start that treats all features alike.
+    """The most probable parameters by L-BFGS.
 
     Args:
         evidence: the samples and the prior.
         least_noise: the floor of σ_n².
-        fixed_noise: whether σ_n² stays at its floor.
         max_steps: how many steps at most.
+        fixed_noise: whether σ_n² stays at its floor.
+        start: where the search begins; by default where all features are alike.
     """
     noise_bounds = (np.log(least_noise), np.log(least_noise if fixed_noise else _MOST_NOISE))
     boxes = [bound for kernel in evidence.kernels for bound in parameter_bounds(kernel)]
+    if start is None:
+        start = evidence.start(least_noise if fixed_noise else max(0.3, least_noise))
     found = minimize(
         evidence.loss,
-        evidence.start(least_noise if fixed_noise else max(0.3, least_noise)),
+        start,
         jac=True,
         method="L-BFGS-B",
         bounds=[*boxes, noise_bounds],

@@ -4,39 +4,42 @@ Every feature has a relevance, an interaction is as likely as the product of its
 posterior of all 2^n coefficients has a closed form. Two kernels share the work: a product kernel,
 and beside it a kernel over windows of neighbours where features are ordered in the text, or else a
 second product kernel with relevances of its own, since what acts alone need not be what interacts.
-Where an additive fit predicts unseen masks as well, the fit is additive (`gp_selection`).
+Since no one prior is right for all functions, three are averaged (`gp_averaging`).
 
 What this module does not know: the mathematics of kernels, fits and searches, which have their own.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
-from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from spex_api.decoding.decoder import Recovery, Status
+from spex_api.decoding.gp_averaging import Average, Candidate, average
 from spex_api.decoding.gp_extraction import BeamSearch
 from spex_api.decoding.gp_kernels import AdditiveKernel, ProductKernel, WindowKernel
 from spex_api.decoding.gp_posterior import Evidence, maximize
-from spex_api.decoding.gp_selection import is_overfitted
 from spex_api.decoding.standardization import standardize
 from spex_api.errors import BudgetTooSmall, UsageError
 from spex_api.sampling.uniform import uniform_plan
 from spex_api.transforms import FourierTransform
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from spex_api.decoding.gp_kernels import Kernel
-    from spex_api.decoding.gp_posterior import Posterior
+    from spex_api.decoding.gp_posterior import Maximum
     from spex_api.decoding.standardization import Standardized
     from spex_api.samples import QueryPlan, Samples
 
-__all__ = ["SpectralGP"]
+__all__ = ["Hyperprior", "SpectralGP"]
 
 _EXACT = 1e-8
 """The noise of values that leave nothing unseen: none, but for rounding."""
@@ -44,8 +47,38 @@ _LEAST_GAIN = 1.0
 """So many nats must the fit gain over a mean alone, or the values are called noise."""
 _BROAD_RELEVANCE = 0.4
 """The total relevance at the start of the second product kernel: interactions of low degree."""
-_NOISE_SAMPLES = 25.0
-"""So many samples' worth of noise is assumed at the least: a floor of 25/N of the variance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hyperprior:
+    """How freely relevances and noise are fitted.
+
+    Attributes:
+        relevance_variance: of a logit relevance around the mean of its kernel's. Loose, and few
+            samples overfit; tight, and a few relevant features among many are missed.
+        noise_floor: the least noise, as a share of the values' variance: what the kernels cannot
+            express acts as noise which the likelihood underestimates. It vanishes as the samples
+            cover the cube of all masks, where nothing is left to be wrong about.
+        noise_samples: where finite, the floor is at most `noise_samples / N`: what is inexpressible
+            with few samples is not with many.
+    """
+
+    relevance_variance: float
+    noise_floor: float
+    noise_samples: float = math.inf
+
+    def __post_init__(self) -> None:
+        if not (0 < self.noise_floor < 1 and self.relevance_variance > 0 < self.noise_samples):
+            raise UsageError(
+                "The noise floor is a share between 0 and 1, and the relevances' variance and the "
+                f"noise's samples are positive; not {self.noise_floor}, {self.relevance_variance} "
+                f"and {self.noise_samples}."
+            )
+
+    def floor(self, samples: Samples) -> float:
+        """The least σ_n², as a share of the values' variance."""
+        floor = min(self.noise_floor, self.noise_samples / len(samples))
+        return max(floor * _unseen_share(samples), _EXACT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,37 +86,30 @@ class SpectralGP:
     """Recovers the Fourier transform as the posterior mean of a Gaussian process.
 
     The prior is `F[S] ~ N(0, κ(S))` with κ(S) a sum of products of relevances (`gp_kernels`); the
-    relevances and the noise maximise the marginal likelihood under a prior (`gp_posterior`); the
-    transform holds the coefficients that carry the posterior mean (`gp_extraction`). The posterior
-    mean itself is kept, not refitted: a refit on the support predicts worse.
+    relevances and the noise maximise the marginal likelihood under a hyperprior (`gp_posterior`).
+    Three such priors, `loose`, `tight` and one without interactions, are averaged by how well they
+    predict out of fold (`gp_averaging`); the transform holds the coefficients that carry the
+    averaged posterior mean (`gp_extraction`). The mean itself is kept, not refitted: a refit on the
+    support predicts worse.
 
-    The cost grows as N³ and the memory as N², for N samples: a few seconds at 1,000.
+    The cost grows as N³ and the memory as N², for N samples.
 
     Attributes:
-        noise_floor: the least noise, as a share of the values' variance. What the kernels cannot
-            express acts as noise which the likelihood underestimates; its share falls as samples
-            are added, so the floor is `min(noise_floor, 25/N)`, and it vanishes as the samples
-            cover the cube of all masks, where nothing is left to be wrong about.
-        prior_variance: of a logit relevance around the mean of its kernel's. Loose, and few samples
-            overfit; tight, and a few relevant features among many are missed.
+        loose: the prior for functions of a few strong features among many.
+        tight: the prior for functions to which many features add a little, under noise.
         search: which coefficients the transform holds.
         fit_samples: on how many samples at most the relevances are fitted; the posterior is that of
             all samples.
         max_steps: how many steps of L-BFGS at most.
     """
 
-    noise_floor: float = 0.1
-    prior_variance: float = 1.5
+    loose: Hyperprior = Hyperprior(relevance_variance=1.5, noise_floor=0.1, noise_samples=25.0)
+    tight: Hyperprior = Hyperprior(relevance_variance=0.5, noise_floor=0.2)
     search: BeamSearch = field(default_factory=BeamSearch)
     fit_samples: int = 1000
     max_steps: int = 200
 
     def __post_init__(self) -> None:
-        if not (0 < self.noise_floor < 1 and self.prior_variance > 0):
-            raise UsageError(
-                f"The noise floor is a share between 0 and 1, and the prior variance is positive; "
-                f"not {self.noise_floor} and {self.prior_variance}."
-            )
         if self.fit_samples < 2 or self.max_steps < 1:
             raise UsageError(
                 f"A fit takes at least 2 samples and 1 step, not {self.fit_samples} and "
@@ -127,12 +153,14 @@ class SpectralGP:
         # Features in an order that their masks decide: then permuting them permutes the answer to
         # the last bit, where otherwise rounding would let two fits end a step apart.
         order = np.arange(samples.num_features) if samples.ordered else np.lexsort(samples.masks)
-        posterior, status = self._fit(samples, samples.signs[:, order], standardized)
+        averaged, status = self._fit(samples, samples.signs[:, order], standardized)
         search = self.search
         if _is_known(samples):
             search = replace(search, tolerance=_EXACT**2, max_terms=2**samples.num_features)
-        found = search.supports(posterior)
-        means, covariance = posterior.moments(found)
+        # The union of what carries each posterior, in one order.
+        supports = chain.from_iterable(search.supports(part) for part in averaged.posteriors)
+        found = list(dict.fromkeys(supports))
+        means, covariance = averaged.moments(found)
         named = [tuple(sorted(order[list(support)].tolist())) for support in found]
         ranked = sorted(range(len(named)), key=lambda place: (len(named[place]), named[place]))
         coefficients = {named[place]: standardized.scale * float(means[place]) for place in ranked}
@@ -145,42 +173,39 @@ class SpectralGP:
 
     def _fit(
         self, samples: Samples, signs: NDArray[np.float64], standardized: Standardized
-    ) -> tuple[Posterior, Status]:
-        evidence = Evidence(
+    ) -> tuple[Average, Status]:
+        rich = Evidence(
             signs,
             standardized.values,
             standardized.variances,
             _kernels(samples.num_features, ordered=samples.ordered),
-            self.prior_variance,
+            self.loose.relevance_variance,
         )
-        known = _is_known(samples)
-        fitted = evidence.take(_spread(len(samples), self.fit_samples))
-        search = partial(
-            maximize,
-            least_noise=self._least_noise(samples),
-            fixed_noise=known,
-            max_steps=self.max_steps,
-        )
-        best = search(fitted)
-        status = Status.CONVERGED if best.converged else Status.STEPS_RAN_OUT
-        if known:
-            return evidence.posterior(best.parameters), status
-        # Without a floor: an additive function leaves nothing that the kernel cannot express.
-        plainly = partial(maximize, least_noise=_EXACT, fixed_noise=False, max_steps=self.max_steps)
-        simple = replace(fitted, kernels=(AdditiveKernel(samples.num_features),))
-        additive = plainly(simple)
-        gain = additive.loss - best.loss
-        if not is_overfitted((fitted, search), (simple, plainly), gain=gain):
-            return evidence.posterior(best.parameters), status
-        nothing = plainly(replace(fitted, kernels=()))
-        noise = nothing.loss - min(additive.loss, best.loss) < _LEAST_GAIN
-        status = Status.NOTHING_BUT_NOISE if noise else Status.CONVERGED
-        return replace(evidence, kernels=simple.kernels).posterior(additive.parameters), status
+        if _is_known(samples):
+            found = maximize(rich, least_noise=_EXACT, max_steps=self.max_steps, fixed_noise=True)
+            return Average([rich.posterior(found.parameters)], np.ones(1)), _status([found])
+        candidates = self._candidates(samples, rich)
+        averaged, fits = average(candidates)
+        nothing = replace(candidates[-1], evidence=replace(rich, kernels=())).fit()
+        if nothing.loss - min(fit.loss for fit in fits) < _LEAST_GAIN:
+            return averaged, Status.NOTHING_BUT_NOISE
+        return averaged, _status(fits)
 
-    def _least_noise(self, samples: Samples) -> float:
-        """The floor of σ_n², as a share of the values' variance."""
-        floor = min(self.noise_floor, _NOISE_SAMPLES / len(samples))
-        return max(floor * _unseen_share(samples), _EXACT)
+    def _candidates(self, samples: Samples, rich: Evidence) -> list[Candidate]:
+        """The loose prior, the tight one, and one without interactions."""
+        rows = _spread(len(samples), self.fit_samples)
+        tight = replace(rich, prior_variance=self.tight.relevance_variance)
+        additive = replace(rich, kernels=(AdditiveKernel(samples.num_features),))
+        return [
+            Candidate(rich, rows, self.loose.floor(samples), self.max_steps),
+            Candidate(tight, rows, self.tight.floor(samples), self.max_steps),
+            # Without a floor: an additive function leaves nothing that cannot be expressed.
+            Candidate(additive, rows, _EXACT, self.max_steps),
+        ]
+
+
+def _status(fits: Sequence[Maximum]) -> Status:
+    return Status.CONVERGED if all(fit.converged for fit in fits) else Status.STEPS_RAN_OUT
 
 
 def _unseen_share(samples: Samples) -> float:

@@ -15,7 +15,7 @@ from spex_api.decoding.gp_extraction import BeamSearch
 from spex_api.decoding.gp_kernels import AdditiveKernel, ProductKernel, WindowKernel
 from spex_api.decoding.gp_posterior import Evidence, maximize
 from spex_api.decoding.ridge import additive_ridge
-from spex_api.decoding.spectral_gp import SpectralGP
+from spex_api.decoding.spectral_gp import Hyperprior, SpectralGP
 from spex_api.decoding.standardization import standardize
 from spex_api.errors import UsageError
 from spex_api.fidelity import r_squared
@@ -206,7 +206,7 @@ def test_a_planted_function_is_recovered(num_features):
 
 @pytest.mark.parametrize("ordered", [False, True])
 def test_an_additive_function_is_seldom_overfitted(ordered):
-    """Without interactions and under much noise, nearly all fits are as good as additive ridge."""
+    """Without interactions and under much noise, a fit is about as good as additive ridge."""
     shortfalls = []
     for seed in range(8):
         rng = np.random.default_rng(seed)
@@ -217,8 +217,8 @@ def test_an_additive_function_is_seldom_overfitted(ordered):
         found = r_squared(values[120:], SpectralGP().decode(samples).transform(masks[120:]))
         additive = r_squared(values[120:], additive_ridge(samples)(masks[120:]))
         shortfalls.append(additive - found)
-    assert np.median(shortfalls) < 0.01
-    assert np.mean(np.array(shortfalls) > 0.02) < 0.2
+    assert np.mean(shortfalls) < 0.02
+    assert max(shortfalls) < 0.05
 
 
 @pytest.mark.parametrize("ordered", [False, True])
@@ -390,12 +390,19 @@ def test_one_sample_is_too_few():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"noise_floor": 0.0}, {"prior_variance": 0.0}, {"fit_samples": 1}, {"max_steps": 0}]
+    "wrong",
+    [
+        lambda: Hyperprior(relevance_variance=1.0, noise_floor=0.0),
+        lambda: Hyperprior(relevance_variance=0.0, noise_floor=0.1),
+        lambda: Hyperprior(relevance_variance=1.0, noise_floor=0.1, noise_samples=0.0),
+        lambda: SpectralGP(fit_samples=1),
+        lambda: SpectralGP(max_steps=0),
+    ],
 )
 def test_wrong_settings_are_refused(wrong):
     """A setting that means nothing raises where it is made."""
     with pytest.raises(UsageError):
-        SpectralGP(**wrong)
+        wrong()
 
 
 @pytest.mark.parametrize(("num_features", "expected"), [(3, 8), (24, 240), (10, 200), (300, 1000)])
