@@ -33,7 +33,7 @@ def choose_decoder(
     Args:
         name_or_decoder: "auto", "spectral_gp", "lasso", or a decoder, which is returned as it is.
         num_features: how many features each mask has.
-        num_queries: how many samples there will be.
+        num_queries: how many masks will be asked.
 
     Raises:
         UsageError: no decoder has this name.
@@ -47,13 +47,13 @@ def choose_decoder(
         raise UsageError(
             f"There is no decoder {name_or_decoder!r}.", advice=f"Choose one of: {known}."
         )
-    numbers = f"{num_queries:,} samples of {num_features:,} features"
+    numbers = f"{num_queries:,} queries of {num_features:,} features"
     if num_queries <= _MOST_FOR_A_PROCESS:
         return SpectralGP(), (
             f"{numbers}: a Gaussian process in the Fourier domain explains most from up to "
-            f"{_MOST_FOR_A_PROCESS:,} samples."
+            f"{_MOST_FOR_A_PROCESS:,}."
         )
     return Lasso(), (
-        f"{numbers}: beyond {_MOST_FOR_A_PROCESS:,} samples a Gaussian process takes too long, and "
+        f"{numbers}: beyond {_MOST_FOR_A_PROCESS:,} a Gaussian process takes too long, and "
         "a sparse regression of degree 2 has samples enough."
     )

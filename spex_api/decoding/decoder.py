@@ -6,18 +6,19 @@ function of the samples. What this module does not know: any algorithm.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
+    from _typeshed import DataclassInstance
     from numpy.typing import NDArray
 
     from spex_api.samples import QueryPlan, Samples
     from spex_api.transforms import FourierTransform
 
-__all__ = ["Decoder", "Recovery", "Status"]
+__all__ = ["Decoder", "Recovery", "Status", "concise"]
 
 
 class Status(StrEnum):
@@ -56,6 +57,18 @@ class Recovery:
             if self.covariance.shape != (size, size):
                 raise ValueError(f"covariance {self.covariance.shape} for {size} coefficients")
             self.covariance.flags.writeable = False
+
+
+def concise(settings: DataclassInstance) -> str:
+    """Settings as they would be written in Python: only what differs from the default."""
+    changed = []
+    for each in fields(settings):
+        if each.init:
+            value = getattr(settings, each.name)
+            made = each.default if each.default_factory is MISSING else each.default_factory()
+            if value != made:
+                changed.append(f"{each.name}={value!r}")
+    return f"{type(settings).__name__}({', '.join(changed)})"
 
 
 class Decoder(Protocol):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from spex_api.decoding.decoder import Recovery, Status
+from spex_api.decoding.decoder import Recovery, Status, concise
 from spex_api.decoding.lasso_path import Moments, Solution, lasso_path
 from spex_api.decoding.ridge import additive_ridge
 from spex_api.decoding.standardization import standardize
@@ -36,7 +36,7 @@ _SMALLEST_PENALTY = 0.01
 _CHUNK = 2048
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Lasso:
     """`argmin Σ_j ω_j (y_j − b − Σ_S F[S] χ_S(m_j))² / 2N + λ Σ_S |F[S]|` over low degrees.
 
@@ -64,6 +64,8 @@ class Lasso:
                 "Lasso takes a degree of at least 1, two folds and one column, not "
                 f"{self.degree}, {self.num_folds} and {self.max_columns}."
             )
+
+    __repr__ = concise
 
     def plan(self, num_features: int, num_queries: int | None, seed: int) -> QueryPlan:
         """Uniform masks; where no number is given, twenty a feature, at least 200.

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from spex_api.decoding.decoder import Recovery, Status
+from spex_api.decoding.decoder import Recovery, Status, concise
 from spex_api.decoding.gp_averaging import Average, Candidate, average
 from spex_api.decoding.gp_extraction import BeamSearch
 from spex_api.decoding.gp_kernels import AdditiveKernel, ProductKernel, WindowKernel
@@ -81,7 +81,7 @@ class Hyperprior:
         return max(floor * _unseen_share(samples), _EXACT)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class SpectralGP:
     """Recovers the Fourier transform as the posterior mean of a Gaussian process.
 
@@ -115,6 +115,8 @@ class SpectralGP:
                 f"A fit takes at least 2 samples and 1 step, not {self.fit_samples} and "
                 f"{self.max_steps}."
             )
+
+    __repr__ = concise
 
     def plan(self, num_features: int, num_queries: int | None, seed: int) -> QueryPlan:
         """Uniform masks; where no number is given, ten a feature, at least 200 and at most 1,000.

@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 
     from spex_api.explanation import Explanation
     from spex_api.prompts import Turn
+    from spex_api.transforms import Support
 
 __all__ = ["render"]
 
-_ROWS = 50
+_ROWS = 25
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1d2433; --paper: #fdfdfb; --line: #d9dbe1; --dim: #667; }
@@ -33,12 +34,19 @@ h1 { font-size: 1.4rem; } h2 { font-size: 1.05rem; margin-top: 2rem; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .3rem .6rem .3rem 0; border-bottom: 1px solid var(--line); }
 td.number, th.number { text-align: right; white-space: nowrap; }
-td.words { overflow-wrap: anywhere; }
-meter { width: 6rem; }
-.bar { display: inline-block; height: .7rem; border-radius: .15rem; }
+.words { width: 40%; overflow-wrap: anywhere; } table { margin-bottom: 1.5rem; }
+.bar { width: 8.5rem; } .bar span { display: inline-block; height: .7rem; border-radius: .15rem; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1rem; }
 dd { margin: 0; overflow-wrap: anywhere; }
 """
+
+_TABLE = """<table>
+<thead><tr><th scope="col" class="words">{heading}</th><th scope="col" class="number">Value</th>
+<th scope="col" class="number">90 % interval</th><th scope="col"></th></tr></thead>
+<tbody>
+{rows}
+</tbody>
+</table>"""
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -54,13 +62,7 @@ _PAGE = """<!doctype html>
 <p>{trust}</p>
 {prompt}
 <h2>Strongest interactions <span class="note">({index}, order {order}; {meaning})</span></h2>
-<table>
-<thead><tr><th scope="col">Together</th><th scope="col" class="number">Value</th>
-<th scope="col" class="number">90 % interval</th><th scope="col"></th></tr></thead>
-<tbody>
-{rows}
-</tbody>
-</table>
+{tables}
 <p class="note">{count} of {total} interactions are shown; all are in explanation.json. With
 everything masked the surrogate says {baseline:+.3f}.</p>
 <h2>Where the numbers come from</h2>
@@ -76,7 +78,7 @@ everything masked the surrogate says {baseline:+.3f}.</p>
 def render(explanation: Explanation) -> str:
     """The page as text."""
     found = explanation.interactions
-    rows = list(_rows(explanation))
+    lists = story.by_order(explanation, _ROWS)
     return _PAGE.format(
         style=_STYLE,
         model=_safe(explanation.provenance.model),
@@ -85,8 +87,8 @@ def render(explanation: Explanation) -> str:
         index=_safe(found.index),
         order=found.order,
         meaning=_safe(explanation.provenance.meaning),
-        rows="\n".join(rows),
-        count=len(rows),
+        tables="\n".join(_table(heading, each, explanation) for heading, each in lists),
+        count=sum(len(each) for _, each in lists),
         total=len(found),
         baseline=explanation.baseline,
         provenance="\n".join(
@@ -133,18 +135,20 @@ def _turn(turn: Turn, effects: Iterator[float], strongest: float) -> Iterator[st
         )
 
 
-def _rows(explanation: Explanation) -> Iterator[str]:
+def _table(heading: str, supports: list[Support], explanation: Explanation) -> str:
+    rows = "\n".join(_row(support, explanation) for support in supports)
+    return _TABLE.format(heading=heading.capitalize(), rows=rows)
+
+
+def _row(support: Support, explanation: Explanation) -> str:
     found = explanation.interactions
-    strongest = found.strongest(_ROWS)
-    longest = max((abs(found[support]) for support in strongest), default=0.0) or 1.0
-    for support in strongest:
-        value, interval = found[support], found.intervals.get(support)
-        colour = "rgb(46, 160, 110)" if value > 0 else "rgb(214, 69, 65)"
-        reach = f"{interval.low:+.3f} … {interval.high:+.3f}" if interval else "not known"
-        width = 8 * abs(value) / longest
-        yield (
-            f'<tr><td class="words">{_safe(story.words(explanation, support))}</td>'
-            f'<td class="number">{value:+.3f}</td><td class="number">{reach}</td>'
-            f'<td><span class="bar" style="width: {width:.2f}rem; background: {colour}"></span>'
-            "</td></tr>"
-        )
+    longest = max(map(abs, found.values()), default=0.0) or 1.0
+    value, interval = found[support], found.intervals.get(support)
+    colour = "rgb(46, 160, 110)" if value > 0 else "rgb(214, 69, 65)"
+    reach = f"{interval.low:+.3f} … {interval.high:+.3f}" if interval else "not known"
+    return (
+        f'<tr><td class="words">{_safe(story.words(explanation, support))}</td>'
+        f'<td class="number">{value:+.3f}</td><td class="number">{reach}</td>'
+        f'<td class="bar"><span style="width: {8 * abs(value) / longest:.2f}rem; '
+        f'background: {colour}"></span></td></tr>'
+    )

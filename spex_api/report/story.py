@@ -12,15 +12,27 @@ if TYPE_CHECKING:
     from spex_api.explanation import Explanation
     from spex_api.transforms import Support
 
-__all__ = ["cost", "effects", "harmless", "provenance", "trust", "words"]
+__all__ = ["by_order", "cost", "effects", "harmless", "provenance", "trust", "words"]
 
 _GOOD, _FAIR = 0.8, 0.5
+_HEADINGS = {1: "alone", 2: "two together", 3: "three together"}
 
 
 def effects(explanation: Explanation) -> list[float]:
     """What keeping each feature does on average over all contexts: its Banzhaf value."""
     alone = interactions(explanation.transform, "BV")
     return [alone.get((feature,), 0.0) for feature in range(explanation.transform.num_features)]
+
+
+def by_order(explanation: Explanation, count: int) -> list[tuple[str, list[Support]]]:
+    """The strongest interactions of each order, each list under its heading."""
+    found = explanation.interactions
+    lists: dict[int, list[Support]] = {}
+    for support in found.strongest():
+        of_size = lists.setdefault(len(support), [])
+        if len(of_size) < count:
+            of_size.append(support)
+    return [(_HEADINGS.get(size, f"{size} together"), lists[size]) for size in sorted(lists)]
 
 
 def words(explanation: Explanation, support: Support) -> str:

@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from spex_api.explanation import Explanation
+    from spex_api.transforms import Support
 
 __all__ = ["render"]
 
-_ROWS = 12
+_ROWS = 8
 _BAR = 10
 _UP, _DOWN = (34, 120, 86), (178, 58, 58)
 
@@ -35,7 +36,8 @@ def render(explanation: Explanation, console: Console) -> None:
     found = explanation.interactions
     title = f"Strongest interactions ({found.index}, order {found.order}; "
     console.print(Text(title + harmless(explanation.provenance.meaning) + ")", style="bold"))
-    console.print(_table(explanation))
+    for heading, supports in story.by_order(explanation, _ROWS):
+        console.print(_table(heading, supports, explanation))
     console.print()
     console.print(Text(harmless(story.trust(explanation))))
     console.print(Text(harmless(f"Took {story.cost(explanation)}."), style="dim"))
@@ -72,16 +74,15 @@ def _tint(share: float, *, rich_colours: bool) -> str:
     return "bold white on rgb({},{},{})".format(*mixed)
 
 
-def _table(explanation: Explanation) -> Table:
+def _table(heading: str, supports: list[Support], explanation: Explanation) -> Table:
     found = explanation.interactions
+    longest = max(map(abs, found.values()), default=0.0) or 1.0
     table = Table(box=None, pad_edge=False)
-    table.add_column("together", overflow="fold")
+    table.add_column(heading, overflow="fold", min_width=24)
     table.add_column("value", justify="right")
-    table.add_column("90 % interval", justify="right")
+    table.add_column("90 % interval", justify="right", min_width=17)
     table.add_column("")
-    strongest = found.strongest(_ROWS)
-    longest = max((abs(found[support]) for support in strongest), default=0.0) or 1.0
-    for support in strongest:
+    for support in supports:
         value, interval = found[support], found.intervals.get(support)
         bar = "█" * round(_BAR * abs(value) / longest) or "▏"
         table.add_row(

@@ -32,7 +32,7 @@ def test_auto_takes_the_process_until_it_costs_too_much(num_queries, decoder):
     """Up to 4,000 samples the Gaussian process is chosen, then the sparse regression."""
     chosen, reason = choose_decoder("auto", num_features=61, num_queries=num_queries)
     assert chosen == decoder
-    assert reason.startswith(f"{num_queries:,} samples of 61 features: ")
+    assert reason.startswith(f"{num_queries:,} queries of 61 features: ")
 
 
 def test_an_unknown_name_lists_the_known_ones():
