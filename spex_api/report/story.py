@@ -36,8 +36,17 @@ def by_order(explanation: Explanation, count: int) -> list[tuple[str, list[Suppo
 
 
 def words(explanation: Explanation, support: Support) -> str:
-    """The features of an interaction, as they are written."""
-    return " + ".join(map(str, explanation.interactions.named(support)))
+    """The features of an interaction as they are written; which one, where a text stands twice."""
+    names = explanation.interactions.names
+    return " + ".join(_told_apart(names, feature) for feature in support)
+
+
+def _told_apart(names: tuple[str, ...], feature: int) -> str:
+    if not names:
+        return str(feature)
+    same = [place for place, name in enumerate(names) if name == names[feature]]
+    which = f" ({same.index(feature) + 1} of {len(same)})" if len(same) > 1 else ""
+    return names[feature] + which
 
 
 def trust(explanation: Explanation) -> str:

@@ -104,6 +104,16 @@ def test_tints_follow_the_effects(explanation):
     assert "red" not in " ".join(tinted)
 
 
+def test_a_text_that_stands_twice_is_told_apart(explanation):
+    """Of two features with one text, each says which it is; a text that stands once does not."""
+    from dataclasses import replace  # noqa: PLC0415 - only here
+
+    named = replace(explanation.interactions, names=("not", "good", "not"))
+    other = replace(explanation, interactions=named)
+    assert story.words(other, (0, 1)) == "not (1 of 2) + good"
+    assert story.words(other, (1, 2)) == "good + not (2 of 2)"
+
+
 def test_effects_are_banzhaf_values(explanation):
     """The tint of a feature is twice the mean difference that keeping it makes to the surrogate."""
     effects = story.effects(explanation)
