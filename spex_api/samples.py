@@ -132,14 +132,19 @@ class Samples:
 
     @classmethod
     def from_plan(
-        cls, plan: QueryPlan, values: ArrayLike, variances: ArrayLike | None = None
+        cls,
+        plan: QueryPlan,
+        values: ArrayLike,
+        variances: ArrayLike | None = None,
+        *,
+        ordered: bool = False,
     ) -> Samples:
         """The plan's masks with the values that they got, in the plan's order.
 
         Raises:
             UsageError: as for `from_arrays`.
         """
-        return cls.from_arrays(plan.masks, values, variances)
+        return cls.from_arrays(plan.masks, values, variances, ordered=ordered)
 
     def __len__(self) -> int:
         return len(self.values)

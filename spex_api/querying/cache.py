@@ -123,12 +123,16 @@ class DiskStore:
                     timeout=60,
                     disk_min_file_size=2**40,
                 )
-                self._claim()
             except sqlite3.DatabaseError as error:
                 raise CacheCorrupt(
                     f"{folder} cannot be opened as a folder of answers: {error}.",
                     advice="Set SPEX_CACHE_DIR to another folder.",
                 ) from None
+            try:
+                self._claim()
+            except BaseException:
+                self._cache.close()
+                raise
 
     def _claim(self) -> None:
         """Marks a new folder with its format, and refuses a folder of another."""

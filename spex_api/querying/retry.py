@@ -17,7 +17,7 @@ from tenacity import (
     wait_random,
 )
 
-from spex_api.errors import RateLimited, Unavailable
+from spex_api.errors import RateLimited, SpexError, Unavailable
 from spex_api.events import EventHandler, Notice, ignore
 from spex_api.querying.policy import Meter, Policy
 
@@ -57,9 +57,10 @@ class Retrying(Policy):
 
     def _tell(self, state: RetryCallState) -> None:
         self.meter.retries += 1
-        error = state.outcome and state.outcome.exception()
+        error = state.outcome.exception() if state.outcome else None
+        what = error.cause if isinstance(error, SpexError) else str(error)
         self.on_event(
-            Notice(f"{error} Trying again ({state.attempt_number + 1} of {self.attempts}).")
+            Notice(f"{what} Trying again ({state.attempt_number + 1} of {self.attempts}).")
         )
 
 

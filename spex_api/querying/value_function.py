@@ -235,9 +235,13 @@ class ValueFunction:
         if error is None or (isinstance(error, BudgetExhausted) and tally.scored):
             return
         if isinstance(error, SpexError):
-            error.cost = f"{self.meter.sent} requests were sent." if self.meter.sent else ""
+            error.cost = error.cost or self._sent()
             error.safe = f"{len(tally.scored)} of {tally.total} answers are on disk."
         raise error
+
+    def _sent(self) -> str:
+        count = self.meter.sent
+        return f"{count} request{'s were' if count != 1 else ' was'} sent."
 
     def _evaluation(self, questions: Sequence[Question], tally: _Tally) -> Evaluation:
         unknown = Scored(float("nan"))
@@ -251,7 +255,7 @@ class ValueFunction:
                 f"{share:.0%} of the answers do not show what the score reads ({censored} give "
                 f"only a bound, {without_value} nothing); {self.score.max_censored:.0%} is "
                 "allowed.",
-                cost=f"{self.meter.sent} requests were sent.",
+                cost=self._sent(),
                 safe="All answers are on disk: another score reads them at no cost.",
                 advice="Ask in the prompt for exactly these labels, use a server with a longer "
                 "list of log-probs, or raise max_censored.",

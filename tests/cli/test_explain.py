@@ -152,6 +152,7 @@ def test_no_key(folder, chat_server, capsys, monkeypatch):
     status, line = fault(capsys, "explain", "spec.toml")
     assert status == 4
     assert "OPENAI_API_KEY" in line
+    assert "Nothing was sent" in line
     assert chat_server.bodies == []
 
 
@@ -160,7 +161,7 @@ def test_a_refused_key(folder, chat_server, capsys):
     chat_server.status = 401
     status, line = fault(capsys, "explain", "spec.toml")
     assert status == 4
-    assert "1 requests were sent" in line
+    assert "1 request was sent" in line
     assert len(chat_server.bodies) == 1
 
 
