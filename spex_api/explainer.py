@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from spex_api.decoding.auto import choose_decoder
 from spex_api.decoding.ridge import additive_ridge
@@ -20,6 +19,7 @@ from spex_api.querying.policy import Meter
 from spex_api.querying.stack import open_stack
 from spex_api.querying.value_function import Evaluation, ValueFunction
 from spex_api.sampling.survey import Survey, draw_survey
+from spex_api.synchronous import synchronous
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,38 +80,13 @@ async def explain(
         answers = await function.evaluate(design.survey.masks)
     on_event(Notice(f"Decoding. {design.reason}"))
     finding = await asyncio.to_thread(_decode, design, answers, ordered=prompt.ordered)
-    return Explanation(
-        prompt=prompt,
-        interactions=finding.interactions(index, order, prompt.features),
-        transform=finding.recovery.transform,
-        faithfulness=finding.faithfulness,
-        usage=_cost(answers, meter, free=adapter.capabilities.free),
-        decoder=repr(design.decoder),
-        reason=design.reason,
-        status=str(finding.recovery.status),
-        complete=answers.complete,
-        provenance=_provenance(
-            design, finding, answers, adapter.model, adapter.endpoint, repr(score), score.meaning
-        ),
-    )
+    source = _Source(adapter.model, adapter.endpoint, repr(score), score.meaning)
+    cost = _cost(answers, meter, free=adapter.capabilities.free)
+    found = finding.interactions(index, order, prompt.features)
+    return _explanation(design, answers, finding, found, source=source, cost=cost, prompt=prompt)
 
 
-def explain_sync(prompt: Prompt, model: str | Adapter, **settings: Any) -> Explanation:  # noqa: ANN401
-    """`explain`, for who has no event loop, and safe inside one (a notebook).
-
-    Args:
-        prompt: as in `explain`.
-        model: as in `explain`.
-        settings: as in `explain`.
-
-    Raises:
-        SpexError: as `explain` does.
-    """
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(explain(prompt, model, **settings))
-    return _in_a_thread(lambda: asyncio.run(explain(prompt, model, **settings)))
+explain_sync = synchronous(explain, name="explain_sync")
 
 
 def explain_function(
@@ -149,18 +124,10 @@ def explain_function(
     answers = Evaluation.of_values(function(design.survey.masks), len(design.survey.masks))
     finding = _decode(design, answers, ordered=ordered)
     name = getattr(function, "__name__", type(function).__name__)
-    return Explanation(
-        prompt=None,
-        interactions=finding.interactions(index, order, names),
-        transform=finding.recovery.transform,
-        faithfulness=finding.faithfulness,
-        usage=_cost(answers, Meter(sent=len(answers.values)), free=True),
-        decoder=repr(design.decoder),
-        reason=design.reason,
-        status=str(finding.recovery.status),
-        complete=True,
-        provenance=_provenance(design, finding, answers, name, "", "", "value of the function"),
-    )
+    source = _Source(name, meaning="value of the function")
+    cost = _cost(answers, Meter(sent=len(answers.values)), free=True)
+    found = finding.interactions(index, order, names)
+    return _explanation(design, answers, finding, found, source=source, cost=cost)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +138,16 @@ class _Design:
     reason: str
     survey: Survey
     seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Who gave the values, and what they are."""
+
+    model: str
+    endpoint: str = ""
+    score: str = ""
+    meaning: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -225,46 +202,39 @@ def _cost(answers: Evaluation, meter: Meter, *, free: bool) -> Cost:
     )
 
 
-def _provenance(
+def _explanation(
     design: _Design,
-    finding: _Finding,
     answers: Evaluation,
-    model: str,
-    endpoint: str,
-    score: str,
-    meaning: str,
-) -> Provenance:
-    return Provenance(
-        model=model,
-        endpoint=endpoint,
-        served=answers.models,
-        score=score,
-        meaning=meaning,
-        seed=design.seed,
-        planned=len(design.survey.masks),
-        samples=finding.num_samples,
-        censored=answers.censored,
-        without_value=answers.without_value,
-        full=answers.anchor(0),
-        empty=answers.anchor(1),
-        version=version("spex-api"),
+    finding: _Finding,
+    found: Interactions,
+    *,
+    source: _Source,
+    cost: Cost,
+    prompt: Prompt | None = None,
+) -> Explanation:
+    return Explanation(
+        prompt=prompt,
+        interactions=found,
+        transform=finding.recovery.transform,
+        faithfulness=finding.faithfulness,
+        usage=cost,
+        decoder=repr(design.decoder),
+        reason=design.reason,
+        status=str(finding.recovery.status),
+        complete=answers.complete,
+        provenance=Provenance(
+            model=source.model,
+            endpoint=source.endpoint,
+            served=answers.models,
+            score=source.score,
+            meaning=source.meaning,
+            seed=design.seed,
+            planned=len(design.survey.masks),
+            samples=finding.num_samples,
+            censored=answers.censored,
+            without_value=answers.without_value,
+            full=answers.anchor(0),
+            empty=answers.anchor(1),
+            version=version("spex-api"),
+        ),
     )
-
-
-def _in_a_thread(work: Callable[[], Explanation]) -> Explanation:
-    """Runs in a thread of its own, for a loop that runs already cannot run another."""
-    results: list[Explanation] = []
-    errors: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            results.append(work())
-        except BaseException as error:  # noqa: BLE001 - raised again where it was called
-            errors.append(error)
-
-    thread = threading.Thread(target=run, name="spex-explain")
-    thread.start()
-    thread.join()
-    if errors:
-        raise errors[0]
-    return results[0]
