@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import threading
 import time
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from pathlib import Path
 
 _VARIABLES = (
@@ -23,6 +24,15 @@ _VARIABLES = (
     "ANTHROPIC_BASE_URL",
     "SPEX_OFFLINE",
 )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Where `SPEX_TESTS_NO_SKIP` is set, as in `.ci/run`, a skipped test is a failed one."""
+    report = yield
+    if report.skipped and os.environ.get("SPEX_TESTS_NO_SKIP"):
+        report.outcome = "failed"
+    return report
 
 
 @pytest.fixture(autouse=True)
