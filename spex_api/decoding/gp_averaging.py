@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["Average", "Candidate", "average", "predictive_weights"]
 
 _NUM_FOLDS = 5
-_FOLD_STEPS = 15
+_FOLD_STEPS = 8
 """From the fit to all samples, a fold's fit is this near; more steps change no weight."""
 _BOOTSTRAPS = 400
 _TEMPER = 0.25

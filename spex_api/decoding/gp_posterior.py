@@ -236,7 +236,7 @@ def maximize(
         jac=True,
         method="L-BFGS-B",
         bounds=[*boxes, noise_bounds],
-        options={"maxiter": max_steps, "ftol": 1e-6, "gtol": 1e-4, "maxcor": 20},
+        options={"maxiter": max_steps, "ftol": 1e-5, "gtol": 1e-4, "maxcor": 20},
     )
     return Maximum(np.asarray(found.x, dtype=np.float64), float(found.fun), found.status != 1)
 

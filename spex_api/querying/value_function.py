@@ -20,7 +20,7 @@ from spex_api.samples import Samples
 from spex_api.scores import Scored
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -158,13 +158,16 @@ class ValueFunction:
         questions = [self._question(mask) for mask in masks]
         distinct = list(dict.fromkeys(questions))
         tally = _Tally(total=len(distinct))
-        first, second = distinct[:_CHECKED_FIRST], distinct[_CHECKED_FIRST:]
+        looked_at: list[tuple[Completion, ...]] = []
         # One alone: if the endpoint cannot be reached, that is said once.
-        looked_at = await self._ask_all(first[:1], tally)
-        looked_at += await self._ask_all(first[1:], tally)
+        await self._ask_all(distinct[:1], tally, looked_at.append)
+        await self._ask_all(distinct[1:_CHECKED_FIRST], tally, looked_at.append)
         if not tally.stopped:
-            self.score.check(looked_at)
-            await self._ask_all(second, tally)
+            try:
+                self.score.check(looked_at)
+            except ScoreError as error:
+                tally.fail(error)
+        await self._ask_all(distinct[_CHECKED_FIRST:], tally)
         self._settle(tally)
         return self._evaluation(questions, tally)
 
@@ -173,14 +176,16 @@ class ValueFunction:
         return self.score.requests(self.prompt.render(kept), self.adapter.capabilities)
 
     async def _ask_all(
-        self, questions: Sequence[Question], tally: _Tally
-    ) -> list[tuple[Completion, ...]]:
-        """The answers that came.
+        self,
+        questions: Sequence[Question],
+        tally: _Tally,
+        keep: Callable[[tuple[Completion, ...]], None] | None = None,
+    ) -> None:
+        """Asks, and counts each answer as it comes; none is held in memory but what `keep` keeps.
 
         After a failure or a Ctrl-C nothing new is sent, but what is under way is waited for: it is
         paid, so it belongs on disk.
         """
-        answers: list[tuple[Completion, ...]] = []
 
         async def work(queue: Iterator[Question]) -> None:
             for question in queue:
@@ -191,13 +196,14 @@ class ValueFunction:
                 except Exception as error:  # noqa: BLE001 - kept, and raised once all are back
                     tally.fail(error)
                     return
-                answers.append(completions)
+                if keep is not None:
+                    keep(completions)
                 self._count(question, completions, tally)
 
         queue = iter(questions)
         workers = [asyncio.create_task(work(queue)) for _ in questions[: self.concurrency]]
         if not workers:
-            return answers
+            return
         try:
             await asyncio.wait(workers)
         except asyncio.CancelledError:
@@ -205,7 +211,6 @@ class ValueFunction:
             self.on_event(Notice("Stopping: what is under way is waited for, since it is paid."))
             await asyncio.wait(workers)
             raise
-        return answers
 
     def _count(
         self, question: Question, completions: tuple[Completion, ...], tally: _Tally
