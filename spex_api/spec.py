@@ -44,7 +44,7 @@ class ScoreTable(_Table):
 
     kind: Literal["label_log_odds"] = "label_log_odds"
     labels: list[str]
-    max_censored: float = Field(default=0.05, ge=0, le=1)
+    max_censored: float = Field(default=0.5, ge=0, le=1)
 
 
 class LimitsTable(_Table):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["by_order", "cost", "effects", "harmless", "provenance", "trust", "words"]
 
 _GOOD, _FAIR = 0.8, 0.5
+_DOUBTFUL = 0.05
 _HEADINGS = {1: "alone", 2: "two together", 3: "three together"}
 
 
@@ -71,6 +72,13 @@ def trust(explanation: Explanation) -> str:
         f"{faith.value:.0%} of the answer's variation (R² {faith}; features alone, without "
         f"interactions: {faith.additive:.2f}): {judgement}."
     )
+    source = explanation.provenance
+    doubtful = source.censored + source.without_value
+    if doubtful > _DOUBTFUL * explanation.usage.requests:
+        said += (
+            f" Beware: of {explanation.usage.requests} answers {source.censored} give only a bound "
+            f"of the value, and {source.without_value} none."
+        )
     if not explanation.complete:
         said += " The budget ended before the plan was done."
     return said

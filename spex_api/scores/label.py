@@ -23,6 +23,9 @@ _ABSENT = -9998.0
 _ROUNDING = 1e-7
 """What the listed probabilities may exceed 1 by, so the least that a bound can be."""
 
+_MOST_CENSORED = 0.5
+"""Where most values are bounds, what is explained is the list of tokens, not the model."""
+
 _SPACE_MARKS = "Ġ▁"
 """How byte-level and SentencePiece vocabularies write a leading space."""
 
@@ -40,12 +43,13 @@ class LabelLogOdds:
     labels: tuple[str, ...]
     max_censored: float
 
-    def __init__(self, *labels: str, max_censored: float = 0.05) -> None:
+    def __init__(self, *labels: str, max_censored: float = _MOST_CENSORED) -> None:
         """Names the labels; the first is the one whose odds are taken.
 
         Args:
             labels: two or more words, each one token of the model.
-            max_censored: the share of censored or missing values above which a run is an error.
+            max_censored: the share of censored or missing values above which a run is an error;
+                a report warns from 5 % on.
 
         Raises:
             UsageError: fewer than two labels, an empty one, one with a space, or two that are the
@@ -70,7 +74,9 @@ class LabelLogOdds:
         object.__setattr__(self, "max_censored", max_censored)
 
     def __repr__(self) -> str:
-        limit = "" if self.max_censored == 0.05 else f", max_censored={self.max_censored!r}"
+        limit = (
+            "" if self.max_censored == _MOST_CENSORED else f", max_censored={self.max_censored!r}"
+        )
         return f"LabelLogOdds({', '.join(map(repr, self.labels))}{limit})"
 
     @property

@@ -148,11 +148,12 @@ def test_the_first_answers_are_looked_at_before_the_rest_is_paid():
 
 
 def test_too_many_bounds_void_the_result():
-    """More than 5 % censored values is an error that says where the answers are."""
+    """Where most values are bounds, that is an error that says where the answers are."""
 
     def often_missing(messages):
         listed = odds(messages)
-        return listed if "a" in messages[-1].content else {"yes": -0.3, "well": -1.5}
+        rare = {"a", "b"} <= set(messages[-1].content)
+        return listed if rare else {"yes": -0.3, "well": -1.5}
 
     with pytest.raises(ScoreError, match=r"answers do not show.*on disk"):
         evaluate(FunctionAdapter(often_missing))

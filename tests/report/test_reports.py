@@ -121,6 +121,16 @@ def test_effects_are_banzhaf_values(explanation):
         assert effect == pytest.approx(-2 * explanation.transform.get((feature,), 0.0))
 
 
+def test_bounds_are_warned_of(explanation):
+    """From 5 % of bounds on, the story says how many there are; below, it does not."""
+    from dataclasses import replace  # noqa: PLC0415 - only here
+
+    for censored, warned in ((3, False), (4, True)):
+        source = replace(explanation.provenance, censored=censored)
+        told = story.trust(replace(explanation, provenance=source))
+        assert ("of 60 answers 4 give only a bound" in told) is warned
+
+
 def test_words_of_trust_follow_the_number(explanation):
     """A poor fit is called what it is."""
     from dataclasses import replace  # noqa: PLC0415 - only here
