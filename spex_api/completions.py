@@ -137,17 +137,19 @@ class Fingerprint:
     body: JsonObject
     sample_index: int = 0
 
+    def ladder(self) -> JsonObject:
+        """The fingerprint as a JSON object: all that the key is made of."""
+        return {
+            "body": self.body,
+            "endpoint": self.endpoint,
+            "key_schema": KEY_SCHEMA,
+            "model": self.model,
+            "sample_index": self.sample_index,
+        }
+
     def canonical(self) -> str:
         """The fingerprint as canonical JSON."""
-        return canonical_json(
-            {
-                "body": self.body,
-                "endpoint": self.endpoint,
-                "key_schema": KEY_SCHEMA,
-                "model": self.model,
-                "sample_index": self.sample_index,
-            }
-        )
+        return canonical_json(self.ladder())
 
     def digest(self) -> str:
         """The sha256 of the canonical JSON, 64 hexadecimal digits: the answer's key."""

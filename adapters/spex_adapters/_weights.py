@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import os
 import shutil
 import subprocess
 import sys
@@ -22,6 +21,7 @@ import platformdirs
 
 from spex_api.errors import MissingExtra
 from spex_api.events import Notice
+from spex_api.querying.cache import is_offline
 
 if TYPE_CHECKING:
     from spex_api.events import EventHandler
@@ -75,7 +75,7 @@ def fetch(weights: Weights, *, on_event: EventHandler) -> Path:
         if _digest(target) == weights.sha256:
             return target
         on_event(Notice(f"{target} is damaged (its sha256 is another)."))
-    if os.environ.get("SPEX_OFFLINE", "") not in {"", "0"}:
+    if is_offline():
         raise MissingExtra(
             f"The weights of {weights.title} are not in {folder}, and SPEX_OFFLINE forbids "
             "fetching them.",

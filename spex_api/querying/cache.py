@@ -10,7 +10,6 @@ not know: what an answer means.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import sqlite3
 import zlib
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 
     from spex_api.completions import Completion, CompletionRequest
 
-__all__ = ["AnswerStore", "Cached", "DiskStore", "Offline", "answers_folder"]
+__all__ = ["AnswerStore", "Cached", "DiskStore", "Offline", "answers_folder", "is_offline"]
 
 _FORMAT = b"spex-api answers 1"
 _FORMAT_KEY = "format"
@@ -64,6 +63,11 @@ def answers_folder() -> Path:
     if configured:
         return Path(configured).expanduser()
     return platformdirs.user_cache_path("spex-api") / "answers"
+
+
+def is_offline() -> bool:
+    """Whether `SPEX_OFFLINE` forbids every connection."""
+    return os.environ.get("SPEX_OFFLINE", "") not in ("", "0")
 
 
 class _PlainDisk(diskcache.Disk):  # type: ignore[misc]  # diskcache ships no types
@@ -225,27 +229,26 @@ class Cached(Policy):
             AdapterError: as the inner adapter does.
             CacheCorrupt: the record on disk is not what was written.
         """
-        known = self.lookup(request)
+        fingerprint = self.fingerprint(request)
+        known = self._lookup(fingerprint)
         if known is not None:
             self.meter.cached += 1
             return known
         completion = await self.inner.complete(request)
-        fingerprint = self.fingerprint(request)
         record = {
-            "fingerprint": json.loads(fingerprint.canonical()),
+            "fingerprint": fingerprint.ladder(),
             "raw": completion.raw,
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         self.store.put(fingerprint.digest(), canonical_json(record).encode())
         return completion
 
-    def lookup(self, request: CompletionRequest) -> Completion | None:
+    def _lookup(self, fingerprint: Fingerprint) -> Completion | None:
         """The answer on disk, read again, or None.
 
         Raises:
             CacheCorrupt: the record is not what was written.
         """
-        fingerprint = self.fingerprint(request)
         stored = self.store.get(fingerprint.digest())
         if stored is None:
             return None

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from spex_api.errors import UsageError
 from spex_api.querying.adapter import Adapter, load_adapter
 from spex_api.querying.budget import Budget, Budgeted
-from spex_api.querying.cache import Cached, DiskStore, Offline, answers_folder
+from spex_api.querying.cache import Cached, DiskStore, Offline, answers_folder, is_offline
 from spex_api.querying.retry import Retrying
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ async def open_stack(
         )
     store = DiskStore(answers_folder())
     try:
-        if os.environ.get("SPEX_OFFLINE", "") not in ("", "0"):
+        if is_offline():
             yield Cached(Offline(adapter), store, meter)
         else:
             paid = Budgeted(adapter, budget, meter)
