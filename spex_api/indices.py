@@ -1,38 +1,40 @@
 """FourierTransform → Interactions: what features do alone and together, by any index.
 
-Every index here is linear in the transform: `I = W F` with a sparse matrix `W` whose entry for the
-set T and the coefficient S depends on |T|, |S| and T ⊆ S alone. So one matrix serves the values
-and, where a decoder gives the covariance `C` of its coefficients, the intervals: `diag(W C Wᵀ)`.
+Every index is linear in the transform: `I = W F` with a sparse matrix `W` (its entries:
+`spex_api.index_weights`). So one matrix serves the values and, where a decoder gives the covariance
+`C` of its coefficients, the intervals: `diag(W C Wᵀ)`.
 
-With the sign convention of `spex_api.transforms`, for sets up to the order l:
+The empty set's value is the `baseline`. For SII (so SV), STII, FSII and Möbius it is f with every
+feature masked. Added to all values it gives f with every feature kept: exactly for SV, STII, FSII
+and a Möbius transform of full order, not for SII of a higher order. For FBII it is the nearest
+polynomial's value with every feature masked; for BII (so BV) and Fourier it is the mean of f over
+uniform masks.
 
-- Fourier: `F[T]`.
-- Möbius (Harsanyi): `μ[T] = (−2)^{|T|} Σ_{S⊇T} F[S]`.
-- BII, the Banzhaf interaction index (Grabisch and Roubens 1999): the mean discrete derivative over
-  uniform contexts, `(−2)^{|T|} F[T]`. At order 1 it is the Banzhaf value, BV.
-- FBII, Faith-Banzhaf (Tsai, Yeh and Ravikumar 2023): the polynomial of degree l that is nearest to
-  f over uniform masks, `(−2)^{|T|} Σ_{S⊇T, |S|≤l} F[S]`.
+What this module does not know: how good the transform is, and whether a covariance is right.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import accumulate, combinations, groupby
+from math import comb
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy import sparse
 
 from spex_api.errors import UsageError
-from spex_api.transforms import Support, subsets
+from spex_api.index_weights import check_index
+from spex_api.transforms import Support
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from spex_api.index_weights import Weight
     from spex_api.transforms import FourierTransform
 
 __all__ = [
-    "INDICES",
     "LEVEL",
     "Interaction",
     "Interactions",
@@ -46,6 +48,10 @@ LEVEL = 0.90
 
 _STANDARD_DEVIATIONS = 1.6448536269514722
 """The normal quantile of (1 + LEVEL) / 2."""
+
+_MAX_ENTRIES = 2**25
+"""Of the matrix W: more fill the memory of a small machine."""
+_CHUNK = 1024
 
 
 class Interval(NamedTuple):
@@ -78,7 +84,7 @@ class Interactions(Mapping[Support, float]):
         order: the size of the largest sets.
         values: the value of each set, in the score's unit.
         intervals: the interval of each set; empty where the decoder cannot tell.
-        baseline: the index's value of the empty set.
+        baseline: the index's value of the empty set; see the module.
         names: one a feature, or empty.
     """
 
@@ -118,50 +124,6 @@ class Interactions(Mapping[Support, float]):
         return f"<{len(self)} interactions: {self.index} to order {self.order}>"
 
 
-Rule = Callable[[Support, int], Iterable[tuple[Support, float]]]
-"""Which sets T a coefficient F[S] contributes to, and with what weight, up to an order."""
-
-
-def _fourier(support: Support, order: int) -> Iterable[tuple[Support, float]]:
-    return [(support, 1.0)] if len(support) <= order else []
-
-
-def _mobius(support: Support, order: int) -> Iterable[tuple[Support, float]]:
-    return ((subset, (-2.0) ** len(subset)) for subset in subsets(support, max_size=order))
-
-
-def _banzhaf(support: Support, order: int) -> Iterable[tuple[Support, float]]:
-    return [(support, (-2.0) ** len(support))] if len(support) <= order else []
-
-
-def _faith_banzhaf(support: Support, order: int) -> Iterable[tuple[Support, float]]:
-    return _mobius(support, order) if len(support) <= order else []
-
-
-INDICES: Mapping[str, Rule] = {
-    "Fourier": _fourier,
-    "Möbius": _mobius,
-    "BII": _banzhaf,
-    "FBII": _faith_banzhaf,
-}
-_ALIASES = {"BV": ("BII", 1), "Mobius": ("Möbius", None), "Moebius": ("Möbius", None)}
-
-
-def check_index(index: str, order: int) -> tuple[Rule, int]:
-    """The rule behind an index, and the order that it goes to.
-
-    Raises:
-        UsageError: the index is unknown, or the order is below 1.
-    """
-    canonical, fixed_order = _ALIASES.get(index, (index, None))
-    if canonical not in INDICES:
-        known = ", ".join([*INDICES, "BV"])
-        raise UsageError(f"There is no index {index!r}.", advice=f"Choose one of: {known}.")
-    if order < 1:
-        raise UsageError(f"The order of an interaction is at least 1, not {order}.")
-    return INDICES[canonical], fixed_order or order
-
-
 def interactions(
     transform: FourierTransform,
     index: str = "FBII",
@@ -174,45 +136,98 @@ def interactions(
 
     Args:
         transform: the Fourier transform.
-        index: "FBII", "BII", "BV" (order 1), "Möbius" or "Fourier".
-        order: the size of the largest sets, at least 1.
+        index: "FBII", "FSII", "STII", "SII", "BII", "Möbius", "Fourier", or "SV" and "BV", which
+            are of order 1.
+        order: the size of the largest sets, at least 1. STII, FSII and FBII give a set another
+            value under another order.
         covariance: shape (num_terms, num_terms), of the transform's coefficients in its order;
             gives each interaction a 90 % interval under a normal distribution.
         names: one a feature.
 
     Raises:
-        UsageError: the index is unknown, or the order is below 1.
+        UsageError: the index is unknown, the order is below 1, the covariance has another shape, or
+            the transform touches tens of millions of sets.
     """
-    rule, limit = check_index(index, order)
-    sets, weights = _weights(transform, rule, limit)
-    values = weights @ np.fromiter(transform.values(), dtype=np.float64, count=len(transform))
-    by_set = {support: float(value) for support, value in zip(sets, values, strict=True)}
-    baseline = by_set.pop((), 0.0)
+    weight, limit = check_index(index, order)
+    coefficients = np.fromiter(transform.values(), dtype=np.float64, count=len(transform))
+    sets, matrix = _matrix(transform, weight, limit)
+    values = dict(zip(sets, (matrix @ coefficients).tolist(), strict=True))
     intervals: dict[Support, Interval] = {}
     if covariance is not None:
-        variances = np.asarray(weights.multiply(weights @ covariance).sum(axis=1)).ravel()
-        for support, variance in zip(sets, variances, strict=True):
-            reach = _STANDARD_DEVIATIONS * float(np.sqrt(max(variance, 0.0)))
-            if support:
-                intervals[support] = Interval(by_set[support] - reach, by_set[support] + reach)
-    return Interactions(index, limit, by_set, intervals, baseline, names)
+        reaches = _STANDARD_DEVIATIONS * np.sqrt(_variances(matrix, covariance))
+        for (support, value), reach in zip(values.items(), reaches.tolist(), strict=True):
+            intervals[support] = Interval(value - reach, value + reach)
+    empty = {size: weight(0, size, limit) for size in set(map(len, transform))}
+    baseline = sum(empty[len(support)] * value for support, value in transform.items())
+    return Interactions(index, limit, values, intervals, baseline, names)
 
 
-def _weights(
-    transform: FourierTransform, rule: Rule, order: int
+def _matrix(
+    transform: FourierTransform, weight: Weight, order: int
 ) -> tuple[list[Support], sparse.csr_array]:
-    """The sets that the index touches, and the matrix W from coefficients to their values."""
-    rows: dict[Support, int] = {}
-    entries: list[tuple[int, int, float]] = []
-    for column, support in enumerate(transform):
-        for subset, weight in rule(support, order):
-            entries.append((rows.setdefault(subset, len(rows)), column, weight))
-    ordered = sorted(rows, key=lambda support: (len(support), support))
-    place = np.empty(len(rows), dtype=np.intp)
-    for position, support in enumerate(ordered):
-        place[rows[support]] = position
-    shape = (len(ordered), len(transform))
-    if not entries:
-        return ordered, sparse.csr_array(shape)
-    row, columns, values = (np.array(part) for part in zip(*entries, strict=True))
-    return ordered, sparse.csr_array((values, (place[row], columns)), shape=shape)
+    """The sets that the index touches but for the empty one, sorted, and the matrix W to them."""
+    supports = {
+        size: np.array(list(group), dtype=np.intp) for size, group in groupby(transform, key=len)
+    }
+    weights = {
+        (set_size, size): each
+        for set_size in range(1, min(order, transform.degree) + 1)
+        for size in supports
+        if size >= set_size and (each := weight(set_size, size, order))
+    }
+    entries = sum(len(supports[size]) * comb(size, set_size) for set_size, size in weights)
+    if entries > _MAX_ENTRIES:
+        raise UsageError(
+            f"These {len(transform)} coefficients touch sets up to the order {order} "
+            f"{entries:,} times: too many to list. The limit is {_MAX_ENTRIES:,}.",
+            advice="Ask for a lower order, or drop the weakest coefficients first.",
+        )
+    sets: list[Support] = []
+    blocks = [sparse.csr_array((0, len(transform)))]
+    for set_size in sorted({set_size for set_size, _ in weights}):
+        of_size = {size: each for (key, size), each in weights.items() if key == set_size}
+        found, block = _block(supports, of_size, set_size)
+        sets.extend(found)
+        blocks.append(block)
+    return sets, sparse.vstack(blocks, format="csr")
+
+
+def _block(
+    supports: Mapping[int, NDArray[np.intp]], weights: Mapping[int, float], set_size: int
+) -> tuple[list[Support], sparse.csr_array]:
+    """The sets of one size, sorted, and their rows of W.
+
+    Args:
+        supports: of each size, shape (num_supports, size); together the columns, in this order.
+        weights: of each size of supports that counts.
+        set_size: at least 1.
+    """
+    ends = dict(zip(supports, accumulate(map(len, supports.values())), strict=True))
+    parts = []
+    for size, each in weights.items():
+        places = np.array(list(combinations(range(size), set_size)), dtype=np.intp)
+        listed = supports[size][:, places].reshape(-1, set_size)
+        columns = np.arange(ends[size] - len(supports[size]), ends[size]).repeat(len(places))
+        parts.append((listed, columns, np.full(len(listed), each)))
+    listed, columns, values = (np.concatenate(part) for part in zip(*parts, strict=True))
+    ranked = np.lexsort(listed.T[::-1])
+    listed = listed[ranked]
+    fresh = np.concatenate([[True], (listed[1:] != listed[:-1]).any(axis=1)])
+    rows = np.cumsum(fresh) - 1
+    shape = (int(rows[-1]) + 1, sum(map(len, supports.values())))
+    block = sparse.csr_array((values[ranked], (rows, columns[ranked])), shape=shape)
+    return [tuple(each) for each in listed[fresh].tolist()], block
+
+
+def _variances(matrix: sparse.csr_array, covariance: NDArray[np.float64]) -> NDArray[np.float64]:
+    """`diag(W C Wᵀ)`, shape (num_sets,), not negative."""
+    num_sets, num_terms = matrix.shape
+    if covariance.shape != (num_terms, num_terms):
+        raise UsageError(f"The covariance {covariance.shape} is not of {num_terms} coefficients.")
+    variances = np.zeros(num_sets)
+    # In parts, since W C is as dense as C, and has a row a set.
+    for start in range(0, num_sets, _CHUNK):
+        rows = matrix[start : start + _CHUNK]
+        products = rows.multiply(rows @ covariance)
+        variances[start : start + _CHUNK] = np.asarray(products.sum(axis=1)).ravel()
+    return np.maximum(variances, 0.0)
