@@ -1,19 +1,36 @@
-"""How faithful a surrogate is to the model, on masks that its fit has not seen."""
+"""How faithful a surrogate is to the model: on unseen masks, near the full prompt, in its sets.
+
+What this module does not know: how a surrogate was fitted, what a function costs that it calls, and
+how a set of features is found (`feature_sets`).
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from spex_api.errors import UsageError
+from spex_api.feature_sets import FeatureSet, removal_set
 from spex_api.indices import LEVEL
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Faithfulness", "held_out_faithfulness", "r_squared"]
+    from spex_api.transforms import FourierTransform, MobiusTransform, Support
+
+__all__ = [
+    "Faithfulness",
+    "RemovalCurve",
+    "held_out_faithfulness",
+    "r_squared",
+    "recovery_rate",
+    "removal_curve",
+]
 
 _RESAMPLES = 2000
 
@@ -105,3 +122,106 @@ def held_out_faithfulness(
         tail = 50 * (1 - LEVEL)
         low, high = (float(end) for end in np.percentile(resampled, [tail, 100 - tail]))
     return Faithfulness(point, low, high, len(values), r_squared(values, additive))
+
+
+@dataclass(frozen=True, slots=True)
+class RemovalCurve:
+    """How much the removal of a few features moves the value, by how many they are.
+
+    Attributes:
+        sizes: how many features could be removed, as asked.
+        sets: the set that was chosen on the surrogate for each size.
+        changes: `|f(1) − f(1 − 1_R)| / |f(1)|` for each size, of the model's function where one was
+            given and of the surrogate where not; NaN where f(1) is 0.
+        before: f(1), the value of the full prompt, of the same function.
+    """
+
+    sizes: tuple[int, ...]
+    sets: tuple[FeatureSet, ...]
+    changes: tuple[float, ...]
+    before: float
+
+
+def removal_curve(
+    surrogate: FourierTransform | MobiusTransform,
+    function: Callable[[NDArray[np.uint8]], ArrayLike] | None = None,
+    *,
+    sizes: Sequence[int] = (3, 4, 5, 6, 7, 8),
+    time_limit: float = 30.0,
+    gap: float = 0.0,
+) -> RemovalCurve:
+    """`|f(1) − f(1 − 1_R)| / |f(1)|` for the set R of each size that moves the surrogate the most.
+
+    The removal test of SPEX (Kang et al. 2025), with the optimal sets of ProxySPEX (Butler et al.
+    2025, Eq. 4): the better a surrogate knows the model near the full prompt, the further the sets
+    that it chooses move the model itself.
+
+    Args:
+        surrogate: on which the sets are chosen.
+        function: the model's real values, from masks of shape (num_masks, num_features), uint8 and
+            1 = kept, to shape (num_masks,). Called once, with the full prompt first and no mask
+            twice. Without it, the curve is the surrogate's own.
+        sizes: how many features may be removed, each at least 1.
+        time_limit: seconds for the search of one set.
+        gap: a relative gap at which a search may stop.
+
+    Raises:
+        UsageError: there is no size or one below 1, another argument is out of its range, or the
+            function does not give one value a mask.
+    """
+    if not len(sizes):
+        raise UsageError("A removal curve has at least one size.", advice="Give sizes=(3, 5, 8).")
+    sets = tuple(removal_set(surrogate, size, time_limit=time_limit, gap=gap) for size in sizes)
+    removed = [each.features or () for each in sets]
+    distinct: list[Support] = list(dict.fromkeys([(), *removed]))
+    masks = np.ones((len(distinct), surrogate.num_features), dtype=np.uint8)
+    for mask, features in zip(masks, distinct, strict=True):
+        mask[list(features)] = 0
+    values = np.asarray((function or surrogate)(masks), dtype=np.float64)
+    if values.shape != (len(masks),):
+        raise UsageError(
+            f"The function gave values of shape {values.shape} for {len(masks)} masks: one value a "
+            "mask is expected."
+        )
+    before = float(values[0])
+    by_set = dict(zip(distinct, np.abs(values - before).tolist(), strict=True))
+    changes = (by_set[features] / abs(before) if before else float("nan") for features in removed)
+    return RemovalCurve(tuple(map(int, sizes)), sets, tuple(changes), before)
+
+
+def recovery_rate(
+    interactions: Mapping[Support, float], annotated: Collection[int], *, top: int = 10
+) -> float:
+    """How much of the strongest sets people marked as well: Recovery@10 (Kang et al. 2025).
+
+    The mean of `|S ∩ A| / |S|` over the `top` sets S with the largest values by magnitude, where A
+    holds the annotated features. The empty set is left out. Of equal values, that of the smaller
+    set comes first.
+
+    Args:
+        interactions: sets of features and their values, as `spex_api.indices.interactions` gives
+            them (the paper takes the Möbius index) or as a transform is.
+        annotated: the numbers of the features that a person holds to be the relevant ones.
+        top: how many sets count; where there are fewer, all do.
+
+    Returns:
+        From 0 to 1; NaN where there is no set.
+
+    Raises:
+        UsageError: `top` is below 1, or an annotated feature is no number from 0.
+    """
+    if top < 1:
+        raise UsageError(f"Recovery is measured on at least 1 set, not {top}.")
+    for feature in annotated:
+        if not isinstance(feature, Integral) or feature < 0:
+            raise UsageError(
+                f"Annotated features are numbers from 0, not {feature!r}.",
+                advice="Give the positions of the annotated features in the prompt.",
+            )
+    relevant = set(annotated)
+    supports = sorted(
+        (support for support in interactions if support),
+        key=lambda support: (-abs(interactions[support]), len(support), support),
+    )
+    shares = [len(relevant.intersection(support)) / len(support) for support in supports[:top]]
+    return float(np.mean(shares)) if shares else float("nan")
