@@ -1,0 +1,34 @@
+"""Masks that were asked more than once, each with one value.
+
+What this module does not know: what becomes of the values.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from spex_api.samples import Samples
+
+__all__ = ["without_repeats"]
+
+
+def without_repeats(samples: Samples) -> Samples:
+    """Every mask once, in lexicographic order, with the mean of its values.
+
+    The mean is weighted by the inverse of the variances where there are some, and its variance is
+    the inverse of their sum. Where one value of a mask is exact, its exact values alone decide.
+    """
+    masks, places = np.unique(samples.masks, axis=0, return_inverse=True)
+    places, size = places.ravel(), len(masks)
+    if samples.variances is None:
+        sums = np.bincount(places, weights=samples.values, minlength=size)
+        values = sums / np.bincount(places, minlength=size)
+        return Samples(masks, values, None, samples.ordered)
+    exact = samples.variances == 0
+    has_exact = np.bincount(places[exact], minlength=size) > 0
+    weights = exact.astype(np.float64)
+    noisy = ~has_exact[places]
+    weights[noisy] = 1.0 / samples.variances[noisy]
+    totals = np.bincount(places, weights=weights, minlength=size)
+    values = np.bincount(places, weights=weights * samples.values, minlength=size) / totals
+    return Samples(masks, values, np.where(has_exact, 0.0, 1.0 / totals), samples.ordered)
