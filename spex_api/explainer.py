@@ -52,6 +52,9 @@ async def explain(
 ) -> Explanation:
     """Explains a model's answer to a prompt by asking it under masks.
 
+    A mask that the endpoint refuses for good is left out and counted (`Provenance.refused`); the
+    run ends where it refuses the first one, or too many.
+
     Args:
         prompt: what is asked, and which parts of it may be masked.
         model: a name such as "local" or "openai:gpt-4.1-mini", or an adapter.
@@ -77,7 +80,7 @@ async def explain(
         function = ValueFunction(prompt, adapter, score, meter, workers, on_event)
         num_masks = budget.requests // function.requests_per_mask()
         design = _design(decoder, prompt.num_features, num_masks, seed)
-        answers = await function.evaluate(design.survey.masks)
+        answers = await function.evaluate(design.survey.plan.masks)
     on_event(Notice(f"Decoding. {design.reason}"))
     finding = await asyncio.to_thread(_decode, design, answers, ordered=prompt.ordered)
     source = _Source(adapter.model, adapter.endpoint, repr(score), score.meaning)
@@ -121,7 +124,8 @@ def explain_function(
     if names and len(names) != num_features:
         raise UsageError(f"{len(names)} names are given for {num_features} features.")
     design = _design(decoder, num_features, budget.requests, seed)
-    answers = Evaluation.of_values(function(design.survey.masks), len(design.survey.masks))
+    masks = design.survey.plan.masks
+    answers = Evaluation.of_values(function(masks), len(masks))
     finding = _decode(design, answers, ordered=ordered)
     name = getattr(function, "__name__", type(function).__name__)
     source = _Source(name, meaning="value of the function")
@@ -176,10 +180,10 @@ def _design(decoder: str | Decoder, num_features: int, num_queries: int, seed: i
 
 
 def _decode(design: _Design, answers: Evaluation, *, ordered: bool) -> _Finding:
-    masks, held_out = design.survey.masks, design.survey.held_out
-    seen = answers.samples(masks, ~held_out, ordered=ordered)
+    plan, held_out = design.survey.plan, design.survey.held_out
+    seen = answers.samples(plan, ~held_out, ordered=ordered)
     exhaustive = not held_out.any()
-    unseen = seen if exhaustive else answers.samples(masks, held_out, ordered=ordered)
+    unseen = seen if exhaustive else answers.samples(plan, held_out, ordered=ordered)
     recovery = design.decoder.decode(seen)
     faithfulness = held_out_faithfulness(
         unseen.values,
@@ -229,10 +233,11 @@ def _explanation(
             score=source.score,
             meaning=source.meaning,
             seed=design.seed,
-            planned=len(design.survey.masks),
+            planned=len(design.survey.plan.masks),
             samples=finding.num_samples,
             censored=answers.censored,
             without_value=answers.without_value,
+            refused=answers.refused,
             full=answers.anchor(0),
             empty=answers.anchor(1),
             version=version("spex-api"),

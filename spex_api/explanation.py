@@ -65,6 +65,7 @@ class Provenance:
         samples: how many the fit has seen.
         censored: how many values are only bounds.
         without_value: how many answers hold no value.
+        refused: how many masks the endpoint refused for good.
         full: the measured value of the whole prompt, where there is one.
         empty: the measured value with every feature masked, where there is one.
         version: of this package.
@@ -80,6 +81,7 @@ class Provenance:
     samples: int
     censored: int
     without_value: int
+    refused: int
     full: float | None
     empty: float | None
     version: str
@@ -98,7 +100,7 @@ class Explanation:
         decoder: the decoder, as it is written in Python.
         reason: why this decoder.
         status: how the decoding went.
-        complete: whether the whole plan was answered; else the budget ended first.
+        complete: whether the whole plan was asked; else the budget ended first.
         provenance: where the numbers come from.
     """
 
@@ -115,7 +117,12 @@ class Explanation:
 
     @property
     def baseline(self) -> float:
-        """The index's value of the empty set: for FBII, of the prompt with everything masked."""
+        """The index's value of the empty set, in the score's unit.
+
+        For SV, SII, STII, FSII and Möbius that is the surrogate's value with everything masked, for
+        FBII that of its nearest polynomial of the order; for BV, BII and Fourier it is the mean
+        over all masks. See `spex_api.indices`.
+        """
         return self.interactions.baseline
 
     def predict(self, masks: ArrayLike) -> NDArray[np.float64]:

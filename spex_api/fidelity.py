@@ -72,8 +72,8 @@ class Faithfulness:
         num_masks: how many masks were held out.
         additive: R² of a ridge fit of single features to the same samples, on the same masks: what
             a method that knows no interactions reaches.
-        exhaustive: whether these are all masks that there are. Then none was held out, and R² is no
-            estimate.
+        exhaustive: whether these are all masks that have a value. Then none was held out, and R² is
+            no estimate.
     """
 
     value: float

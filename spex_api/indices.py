@@ -82,7 +82,7 @@ class Interactions(Mapping[Support, float]):
     Attributes:
         index: the name of the index.
         order: the size of the largest sets.
-        values: the value of each set, in the score's unit.
+        values_by_set: the value of each set, in the score's unit.
         intervals: the interval of each set; empty where the decoder cannot tell.
         baseline: the index's value of the empty set; see the module.
         names: one a feature, or empty.

@@ -6,7 +6,7 @@ What this module does not know: prompts, models, and what a value means.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -16,7 +16,7 @@ from spex_api.errors import UsageError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["QueryPlan", "Samples", "as_masks"]
+__all__ = ["Aliasing", "QueryPlan", "Samples", "as_masks"]
 
 _Number = TypeVar("_Number", bound=np.generic)
 
@@ -42,7 +42,7 @@ def as_masks(masks: ArrayLike, *, num_features: int | None = None) -> NDArray[np
         raise UsageError(
             f"These masks have {array.shape[1]} features; {num_features} are expected."
         )
-    if array.dtype != np.bool_ and not np.isin(array, (0, 1)).all():
+    if array.dtype != np.bool_ and not ((array == 0) | (array == 1)).all():
         raise UsageError("Masks hold only 0 (masked) and 1 (kept).")
     return _read_only(array.astype(np.uint8))
 
@@ -53,16 +53,49 @@ def _read_only(array: NDArray[_Number]) -> NDArray[_Number]:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Aliasing:
+    """The code behind coded masks: group c asks `M_c l + d_p` over GF(2) for all points l.
+
+    Attributes:
+        matrices: shape (num_groups, num_features, sparsity_exponent), uint8, the M_c.
+        delays: shape (num_delays, num_features), uint8, the d_p; the first is zero, the others are
+            the rows of a BCH parity check.
+        degree: of how many features the code tells every support.
+    """
+
+    matrices: NDArray[np.uint8]
+    delays: NDArray[np.uint8]
+    degree: int
+
+    def __post_init__(self) -> None:
+        matrices = np.array(self.matrices, dtype=np.uint8)
+        object.__setattr__(self, "matrices", _read_only(matrices))
+        object.__setattr__(self, "delays", as_masks(self.delays, num_features=matrices.shape[1]))
+
+    @property
+    def num_features(self) -> int:
+        """How many features each mask has."""
+        return int(self.delays.shape[1])
+
+    @property
+    def sparsity_exponent(self) -> int:
+        """b: each group has 2^b points, and so 2^b bins."""
+        return int(self.matrices.shape[2])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class QueryPlan:
     """Which masks to ask, in which order.
 
     Attributes:
         masks: shape (num_queries, num_features), uint8, 1 = kept.
         design: how the masks were drawn, in the words of `spex_api.sampling`.
+        aliasing: the code behind them, where there is one.
     """
 
     masks: NDArray[np.uint8]
     design: str = "uniform"
+    aliasing: Aliasing | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "masks", as_masks(self.masks))
@@ -86,12 +119,15 @@ class Samples:
         variances: shape (num_samples,), the known sampling variance of each value (zero where a
             value is exact), or None where every value is exact.
         ordered: whether neighbouring features are neighbours in the text.
+        aliasing: the code behind the masks, where there is one. It says nothing of rows: the masks
+            may stand in any order, some may be missing, and others be among them.
     """
 
     masks: NDArray[np.uint8]
     values: NDArray[np.float64]
     variances: NDArray[np.float64] | None = None
     ordered: bool = False
+    aliasing: Aliasing | None = None
 
     def __post_init__(self) -> None:
         masks = as_masks(self.masks)
@@ -141,10 +177,22 @@ class Samples:
     ) -> Samples:
         """The plan's masks with the values that they got, in the plan's order.
 
+        A value that is NaN is a hole: a mask that got no answer. It is left out.
+
         Raises:
             UsageError: as for `from_arrays`.
         """
-        return cls.from_arrays(plan.masks, values, variances, ordered=ordered)
+        column = np.asarray(values, dtype=np.float64)
+        if column.shape != (len(plan),):
+            raise UsageError(
+                f"The plan has {len(plan)} masks, but the values have the shape {column.shape}: "
+                "one number a mask is expected, and NaN where there is no answer."
+            )
+        given = None if variances is None else np.asarray(variances, dtype=np.float64)
+        answered = ~np.isnan(column)
+        if given is not None and given.shape == column.shape:
+            given = given[answered]
+        return cls(plan.masks[answered], column[answered], given, ordered, plan.aliasing)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -163,7 +211,9 @@ class Samples:
         """The samples at these rows (indices or a boolean array), in that order."""
         chosen = np.asarray(rows)
         variances = None if self.variances is None else self.variances[chosen]
-        return Samples(self.masks[chosen], self.values[chosen], variances, self.ordered)
+        return replace(
+            self, masks=self.masks[chosen], values=self.values[chosen], variances=variances
+        )
 
 
 def _as_column(name: str, numbers: NDArray[np.float64], length: int) -> NDArray[np.float64]:

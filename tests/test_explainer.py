@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import spex_api as spex
-from spex_api.errors import BudgetTooSmall, CacheMiss, UsageError
+from spex_api.errors import BadRequest, BudgetTooSmall, CacheMiss, UsageError
 from spex_api.fidelity import r_squared
 from spex_api.sampling.uniform import uniform_plan
 from spex_api.testing import FunctionAdapter, planted_transform
@@ -135,6 +135,55 @@ def test_a_spent_budget_gives_a_partial_result():
     assert found.usage.sent == 300
     assert found.usage.requests == 294
     assert found.faithfulness.value > 0.9
+
+
+def filtered(messages) -> dict[str, float]:
+    """A model that refuses a text which has "thin" without "plot"."""
+    said = messages[-1].content.split()
+    if "thin" in said and "plot" not in said:
+        raise BadRequest("The content filter struck.")
+    return verdict(messages)
+
+
+def test_refused_masks_are_holes_and_the_rest_explains():
+    """Every mask is refused, fitted or held out; what is there is decoded, and all is counted."""
+    model = FunctionAdapter(filtered)
+    found = explained(model)
+    refused = found.provenance.refused
+    texts = [request.messages[-1].content.split() for request in model.requests]
+    assert refused == sum("thin" in said and "plot" not in said for said in texts)
+    assert 50 < refused < 100
+    assert found.provenance.samples + found.faithfulness.num_masks + refused == 300
+    assert (found.usage.requests, found.usage.sent) == (300 - refused, 300)
+    assert found.complete
+    assert found.interactions.strongest(1)[0] == (NEVER, FAILS)
+    assert found.provenance.full == pytest.approx(2.5, abs=1e-6)
+    back = spex.Explanation.from_json(found.to_json())
+    assert back.provenance == found.provenance
+    assert back.to_json() == found.to_json()
+
+
+def test_a_replay_asks_only_the_refused_again_and_writes_the_same_bytes():
+    """Refusals are not on disk; as long as the endpoint refuses them, the file is the same."""
+    first = explained(FunctionAdapter(filtered))
+    again = explained(FunctionAdapter(filtered))
+    assert again.usage.sent == first.provenance.refused
+    assert again.to_json() == first.to_json()
+
+
+def test_a_refused_anchor_is_not_known():
+    """Where the empty prompt is refused its measured value is null, in the file too."""
+
+    def needs_text(messages):
+        if messages[-1].content.split() == ["Review:"]:
+            raise BadRequest("The prompt is empty.")
+        return verdict(messages)
+
+    found = explained(FunctionAdapter(needs_text))
+    assert found.provenance.empty is None
+    assert found.provenance.full == pytest.approx(2.5, abs=1e-6)
+    assert found.provenance.refused == 1
+    assert spex.Explanation.from_json(found.to_json()).provenance.empty is None
 
 
 def test_a_budget_too_small_sends_nothing():

@@ -52,8 +52,14 @@ def explain(
     ] = None,
     requests: Annotated[int | None, typer.Option(help="The cap on requests.")] = None,
     usd: Annotated[float | None, typer.Option(help="The cap in dollars.")] = None,
-    decoder: Annotated[str | None, typer.Option(help="auto, spectral_gp or lasso.")] = None,
-    index: Annotated[str | None, typer.Option(help="FBII, BII, BV, Möbius or Fourier.")] = None,
+    decoder: Annotated[
+        str | None,
+        typer.Option(help="auto, spectral_gp, lasso, spex, proxyspex or walsh_hadamard."),
+    ] = None,
+    index: Annotated[
+        str | None,
+        typer.Option(help="SV, BV, SII, BII, STII, FSII, FBII, Möbius or Fourier."),
+    ] = None,
     order: Annotated[int | None, typer.Option(help="The size of the largest interactions.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of everything that is drawn.")] = None,
     out: Annotated[Path, typer.Option(help="The folder that receives the files.")] = Path(),

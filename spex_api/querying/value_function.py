@@ -1,7 +1,11 @@
 """A prompt, a model and a score, evaluated on masks.
 
 Answers come in any order and are put in the plan's; so what comes out depends on the plan and the
-answers alone, never on what was on disk or on who was faster.
+answers alone, never on what was on disk or on who was faster. A mask that the endpoint refuses for
+good is a hole: it has no value, is counted, and the run goes on. Refusals are not kept on disk: the
+next run asks those masks again.
+
+What this module does not know: why a mask was refused, and what a decoder makes of a hole.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spex_api.completions import CompletionRequest, Usage
-from spex_api.errors import BudgetExhausted, ScoreError, SpexError, UsageError
+from spex_api.errors import BadRequest, BudgetExhausted, ScoreError, SpexError, UsageError
 from spex_api.events import EventHandler, Notice, Progress, ignore
 from spex_api.samples import Samples
 from spex_api.scores import Scored
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
     from spex_api.prompts import Prompt
     from spex_api.querying.adapter import Adapter
     from spex_api.querying.policy import Meter
+    from spex_api.samples import QueryPlan
     from spex_api.scores import Score
 
 __all__ = ["Evaluation", "ValueFunction"]
@@ -47,15 +52,18 @@ class Evaluation:
         variances: shape (num_masks,).
         censored: how many values are only bounds.
         without_value: how many masks were answered without a value in the answer.
+        refused: how many masks the endpoint refused for good. Here as above, masks that read the
+            same count once.
         usage: what all answers took, whether they were asked now or before.
         models: how many answers each served model gave, by its name and fingerprint.
-        complete: whether every mask was answered; else the budget ended first.
+        complete: whether every mask was answered or refused; else the budget ended first.
     """
 
     values: NDArray[np.float64]
     variances: NDArray[np.float64]
     censored: int
     without_value: int
+    refused: int
     usage: Usage
     models: dict[str, int]
     complete: bool
@@ -74,12 +82,10 @@ class Evaluation:
                 "finite number a mask is expected."
             )
         usage = Usage(requests=num_masks)
-        return cls(column, np.zeros(num_masks), 0, 0, usage, {}, complete=True)
+        return cls(column, np.zeros(num_masks), 0, 0, 0, usage, {}, complete=True)
 
-    def samples(
-        self, masks: NDArray[np.uint8], rows: NDArray[np.bool_], *, ordered: bool
-    ) -> Samples:
-        """The samples among these rows that have a value.
+    def samples(self, plan: QueryPlan, rows: NDArray[np.bool_], *, ordered: bool) -> Samples:
+        """The samples among these rows of the plan that have a value.
 
         Raises:
             BudgetExhausted: fewer than two have one.
@@ -92,10 +98,9 @@ class Evaluation:
                 safe="What was answered is on disk.",
                 advice="Raise the budget and run again.",
             )
-        variances = self.variances[chosen]
-        return Samples(
-            masks[chosen], self.values[chosen], variances if variances.any() else None, ordered
-        )
+        variances = self.variances if self.variances[chosen].any() else None
+        values = np.where(rows, self.values, np.nan)
+        return Samples.from_plan(plan, values, variances, ordered=ordered)
 
     def anchor(self, row: int) -> float | None:
         """The value under the mask of this row, where there is one."""
@@ -104,24 +109,36 @@ class Evaluation:
 
 @dataclass(slots=True)
 class _Tally:
-    """What the answers so far add up to."""
+    """What the answers so far add up to.
+
+    More than `bearable` refusals void the result, whatever else comes.
+    """
 
     total: int
+    bearable: float
     scored: dict[Question, Scored] = field(default_factory=dict)
     usage: Usage = field(default_factory=Usage)
     models: Counter[str] = field(default_factory=Counter)
+    refused: int = 0
+    refusal: BadRequest | None = None
     failure: Exception | None = None
     halted: bool = False
 
     @property
     def stopped(self) -> bool:
         """Whether nothing new is to be sent."""
-        return self.halted or self.failure is not None
+        return self.halted or self.failure is not None or self.refused > self.bearable
 
     def fail(self, error: Exception) -> None:
         """Keeps the first error; the others came of it."""
         if self.failure is None:
             self.failure = error
+
+    def refuse(self, error: BadRequest) -> None:
+        """Counts a refusal, and keeps the first."""
+        self.refused += 1
+        if self.refusal is None:
+            self.refusal = error
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,15 +170,19 @@ class ValueFunction:
         Raises:
             ScoreError: the answers do not hold what the score reads.
             CacheMiss: an answer is missing, and no connection may be opened.
+            BadRequest: the endpoint refused the first mask, or all others of the first few, or more
+                masks than the score bears to be without a value.
             AdapterError: the endpoint failed. What was answered before is on disk.
         """
         questions = [self._question(mask) for mask in masks]
         distinct = list(dict.fromkeys(questions))
-        tally = _Tally(total=len(distinct))
+        tally = _Tally(len(distinct), bearable=self.score.max_censored * len(distinct))
         looked_at: list[tuple[Completion, ...]] = []
-        # One alone: if the endpoint cannot be reached, that is said once.
-        await self._ask_all(distinct[:1], tally, looked_at.append)
-        await self._ask_all(distinct[1:_CHECKED_FIRST], tally, looked_at.append)
+        # One alone: if the endpoint cannot be reached, or refuses everything, that is said once.
+        for first_few in (distinct[:1], distinct[1:_CHECKED_FIRST]):
+            await self._ask_all(first_few, tally, looked_at.append)
+            if tally.refusal is not None and tally.refused == len(first_few):
+                tally.fail(tally.refusal)
         if not tally.stopped:
             try:
                 self.score.check(looked_at)
@@ -193,6 +214,9 @@ class ValueFunction:
                     return
                 try:
                     completions = tuple([await self.adapter.complete(ask) for ask in question])
+                except BadRequest as error:
+                    self._refuse(error, tally)
+                    continue
                 except Exception as error:  # noqa: BLE001 - kept, and raised once all are back
                     tally.fail(error)
                     return
@@ -219,10 +243,21 @@ class ValueFunction:
         for completion in completions:
             tally.usage += completion.usage
             tally.models[" ".join(filter(None, (completion.model, completion.fingerprint)))] += 1
+        self._tell(tally)
+
+    def _refuse(self, error: BadRequest, tally: _Tally) -> None:
+        tally.refuse(error)
+        # Where nothing is answered yet, it is the first mask, and ends the run.
+        if tally.scored:
+            if tally.refused == 1:
+                self.on_event(Notice(f"{error.cause} Masks that are refused are left out."))
+            self._tell(tally)
+
+    def _tell(self, tally: _Tally) -> None:
         self.on_event(
             Progress(
                 done=len(tally.scored),
-                total=tally.total,
+                total=tally.total - tally.refused,
                 cached=self.meter.cached,
                 in_flight=self.meter.in_flight,
                 retries=self.meter.retries,
@@ -254,23 +289,50 @@ class ValueFunction:
         distinct = tally.scored.values()
         censored = sum(answer.known and answer.censored for answer in distinct)
         without_value = sum(not answer.known for answer in distinct)
-        share = (censored + without_value) / max(len(tally.scored), 1)
-        if share > self.score.max_censored:
-            raise ScoreError(
-                f"{share:.0%} of the answers do not show what the score reads ({censored} give "
-                f"only a bound, {without_value} nothing); {self.score.max_censored:.0%} is "
-                "allowed.",
-                cost=self._sent(),
-                safe="All answers are on disk: another score reads them at no cost.",
-                advice="Ask in the prompt for exactly these labels, use a server with a longer "
-                "list of log-probs, or raise max_censored.",
-            )
+        self._check_share(tally, censored, without_value)
         return Evaluation(
             values=np.array([answer.value for answer in scored]),
             variances=np.array([answer.variance for answer in scored]),
             censored=censored,
             without_value=without_value,
+            refused=tally.refused,
             usage=tally.usage,
             models=dict(sorted(tally.models.items())),
             complete=tally.failure is None,
+        )
+
+    def _check_share(self, tally: _Tally, censored: int, without_value: int) -> None:
+        """Lets pass what has values enough.
+
+        Raises:
+            BadRequest: too few masks have a value of their own, for the most part since the
+                endpoint refused the others.
+            ScoreError: too few have one, for the most part since the answers do not show it.
+        """
+        missing = censored + without_value + tally.refused
+        share = missing / max(len(tally.scored) + tally.refused, 1)
+        allowed = f"{self.score.max_censored:.0%} is allowed."
+        if share <= self.score.max_censored:
+            return
+        counts = f"{censored} give only a bound, {without_value} nothing"
+        first = ""
+        if tally.refusal is not None:
+            first = f" The first of {tally.refused} refusals: {tally.refusal.cause}"
+        if tally.refusal is not None and tally.refused > missing / 2:
+            raise BadRequest(
+                f"The endpoint refused {tally.refused} masks for good; of its {len(tally.scored)} "
+                f"answers {counts}. Together that is {share:.0%} of the masks that were asked; "
+                f"{allowed}{first}",
+                cost=self._sent(),
+                safe=f"{len(tally.scored)} of {tally.total} answers are on disk.",
+                advice=tally.refusal.advice
+                or "Change the text or how it is masked, or raise max_censored.",
+            )
+        raise ScoreError(
+            f"{share:.0%} of the answers do not show what the score reads ({counts}); "
+            f"{allowed}{first}",
+            cost=self._sent(),
+            safe="All answers are on disk: another score reads them at no cost.",
+            advice="Ask in the prompt for exactly these labels, use a server with a longer "
+            "list of log-probs, or raise max_censored.",
         )

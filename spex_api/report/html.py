@@ -64,7 +64,7 @@ _PAGE = """<!doctype html>
 <h2>Strongest interactions <span class="note">({index}, order {order}; {meaning})</span></h2>
 {tables}
 <p class="note">{count} of {total} interactions are shown; all are in explanation.json. With
-everything masked the surrogate says {baseline:+.3f}.</p>
+everything masked the surrogate says {empty:+.3f}.</p>
 <h2>Where the numbers come from</h2>
 <dl>
 {provenance}
@@ -90,7 +90,7 @@ def render(explanation: Explanation) -> str:
         tables="\n".join(_table(heading, each, explanation) for heading, each in lists),
         count=sum(len(each) for _, each in lists),
         total=len(found),
-        baseline=explanation.baseline,
+        empty=explanation.predict([[0] * explanation.transform.num_features])[0],
         provenance="\n".join(
             f"<dt>{_safe(name)}</dt><dd>{_safe(text)}</dd>"
             for name, text in story.provenance(explanation)

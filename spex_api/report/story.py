@@ -62,13 +62,8 @@ def trust(explanation: Explanation) -> str:
         if faith.value >= _FAIR
         else "do not lean on it: ask more, or choose larger features"
     )
-    where = (
-        f"On all {faith.num_masks} masks that there are"
-        if faith.exhaustive
-        else f"On {faith.num_masks} masks that it has not seen"
-    )
     said = (
-        f"{where}, the explanation accounts for "
+        f"{_measured_on(explanation)}, the explanation accounts for "
         f"{faith.value:.0%} of the answer's variation (R² {faith}; features alone, without "
         f"interactions: {faith.additive:.2f}): {judgement}."
     )
@@ -79,9 +74,25 @@ def trust(explanation: Explanation) -> str:
             f" Beware: of {explanation.usage.requests} answers {source.censored} give only a bound "
             f"of the value, and {source.without_value} none."
         )
+    if source.refused > _DOUBTFUL * (explanation.usage.requests + source.refused):
+        said += f" Beware: {_refused(source.refused)}"
     if not explanation.complete:
         said += " The budget ended before the plan was done."
     return said
+
+
+def _measured_on(explanation: Explanation) -> str:
+    faith, planned = explanation.faithfulness, explanation.provenance.planned
+    if not faith.exhaustive:
+        return f"On {faith.num_masks} masks that it has not seen"
+    if faith.num_masks == planned:
+        return f"On all {planned} masks that there are"
+    return f"On the {faith.num_masks} of all {planned} masks that have a value, which it has seen"
+
+
+def _refused(count: int) -> str:
+    subject, verb = ("1 mask was", "it has") if count == 1 else (f"{count} masks were", "they have")
+    return f"{subject} refused by the endpoint for good; {verb} no value and no part in the fit."
 
 
 def cost(explanation: Explanation) -> str:
@@ -109,6 +120,7 @@ def provenance(explanation: Explanation) -> list[tuple[str, str]]:
         ("Decoding", explanation.status),
         ("Masks", f"{source.planned} planned, {source.samples} fitted"),
         ("Only bounds", f"{source.censored} values; {source.without_value} answers without one"),
+        ("Refused", _refused(source.refused) if source.refused else ""),
         ("Seed", str(source.seed)),
         ("Written by", f"spex-api {source.version}"),
     ]

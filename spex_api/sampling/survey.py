@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from spex_api.errors import BudgetTooSmall
-from spex_api.sampling.uniform import uniform_plan
+from spex_api.sampling.uniform import fresh_masks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,13 +30,13 @@ class Survey:
     """Every mask that is asked, in the order of asking.
 
     Attributes:
-        masks: shape (num_masks, num_features), uint8. The first keeps all, the second none; the
-            rest is shuffled, so that a survey broken off early is a smaller survey.
+        plan: the first mask keeps all, the second none; the rest is shuffled, so that a survey
+            broken off early is a smaller survey.
         held_out: shape (num_masks,), true where a mask measures the fit and is hidden from it. None
             is where all masks of the cube are asked: then there is no other to be wrong about.
     """
 
-    masks: NDArray[np.uint8]
+    plan: QueryPlan
     held_out: NDArray[np.bool_]
 
 
@@ -71,23 +71,16 @@ def draw_survey(
         )
     num_held_out = 0 if total == cube else min(max(total // 5, 5), _MOST_HELD_OUT)
     plan = draw_plan(total - num_held_out)
-    held_out = _unseen(plan, num_held_out, seed)
-    rng = np.random.default_rng([seed, 1])
-    rest = _ANCHORS + rng.permutation(len(plan) + len(held_out) - _ANCHORS)
-    order = np.concatenate([np.arange(_ANCHORS), rest])
-    masks = np.concatenate([_anchors_first(plan.masks), held_out])
-    return Survey(masks[order], (np.arange(len(masks)) >= len(plan))[order])
-
-
-def _unseen(plan: QueryPlan, count: int, seed: int) -> NDArray[np.uint8]:
-    """Uniform masks that the plan lacks, shape (count, num_features)."""
-    seen = {mask.tobytes() for mask in plan.masks}
-    drawn = uniform_plan(plan.num_features, len(plan) + count + _ANCHORS, seed=seed + 1).masks
-    fresh = [place for place, mask in enumerate(drawn) if mask.tobytes() not in seen]
-    return drawn[fresh[:count]]
+    held_out = fresh_masks(plan.masks, num_held_out, seed=seed + 1)
+    masks = _anchors_first(np.concatenate([plan.masks, held_out]))
+    rest = np.random.default_rng([seed, 1]).permutation(len(masks) - _ANCHORS)
+    order = np.concatenate([np.arange(_ANCHORS), _ANCHORS + rest])
+    is_held_out = np.arange(len(masks)) >= len(plan)
+    whole = replace(plan, masks=masks[order])
+    return Survey(whole, is_held_out[order])
 
 
 def _anchors_first(masks: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The whole prompt and the empty one in front; every plan holds them."""
+    """The whole prompt and the empty one in front: every plan holds them, and only the plan."""
     whole, empty = masks.all(axis=1), ~masks.any(axis=1)
     return np.concatenate([masks[whole], masks[empty], masks[~(whole | empty)]])

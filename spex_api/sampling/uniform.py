@@ -16,7 +16,7 @@ from spex_api.samples import QueryPlan
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["uniform_plan"]
+__all__ = ["fresh_masks", "uniform_plan"]
 
 _ENUMERABLE = 20
 """Up to this many features the cube is drawn from a permutation; beyond, repeats are rare."""
@@ -42,8 +42,32 @@ def uniform_plan(num_features: int, num_queries: int, *, seed: int) -> QueryPlan
     if num_features <= _ENUMERABLE:
         masks = _from_the_cube(num_features, num_queries, rng)
     else:
-        masks = _by_rejection(num_features, num_queries, rng)
+        masks = _by_rejection(num_features, num_queries, rng, _anchor_bytes(num_features))
     return QueryPlan(np.concatenate([anchors, masks])[:num_queries])
+
+
+def fresh_masks(asked: NDArray[np.uint8], count: int, *, seed: int) -> NDArray[np.uint8]:
+    """Distinct uniform masks that are not among those asked already; the two anchors are neither.
+
+    Args:
+        asked: shape (num_asked, num_features), uint8.
+        count: how many to draw. Where the cube has fewer left, all that are left are drawn.
+        seed: of `numpy.random.default_rng`.
+
+    Returns:
+        Shape (count, num_features), uint8.
+    """
+    seen = {mask.tobytes() for mask in asked} | _anchor_bytes(asked.shape[1])
+    rng = np.random.default_rng(seed)
+    if asked.shape[1] > _ENUMERABLE:
+        return _by_rejection(asked.shape[1], count, rng, seen)
+    drawn = _from_the_cube(asked.shape[1], len(asked) + count, rng)
+    fresh = [place for place, mask in enumerate(drawn) if mask.tobytes() not in seen]
+    return drawn[fresh[:count]]
+
+
+def _anchor_bytes(num_features: int) -> set[bytes]:
+    return {bytes(num_features), bytes([1] * num_features)}
 
 
 def _from_the_cube(
@@ -54,13 +78,15 @@ def _from_the_cube(
 
 
 def _by_rejection(
-    num_features: int, num_queries: int, rng: np.random.Generator
+    num_features: int, num_queries: int, rng: np.random.Generator, seen: set[bytes]
 ) -> NDArray[np.uint8]:
-    seen = {bytes(num_features), bytes([1] * num_features)}
-    rows: list[NDArray[np.uint8]] = []
-    while len(rows) < num_queries:
-        row = rng.integers(0, 2, size=num_features, dtype=np.uint8)
-        if row.tobytes() not in seen:
-            seen.add(row.tobytes())
-            rows.append(row)
-    return np.array(rows, dtype=np.uint8)
+    seen = set(seen)
+    rows = np.empty((num_queries, num_features), dtype=np.uint8)
+    place = 0
+    while place < num_queries:
+        rows[place] = rng.integers(0, 2, size=num_features, dtype=np.uint8)
+        key = rows[place].tobytes()
+        if key not in seen:
+            seen.add(key)
+            place += 1
+    return rows

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from spex_api.cli.app import EXIT_STATUS, run
+from spex_api.decoding.auto import _DECODERS
 from spex_api.errors import SpexError
+from spex_api.index_weights import INDICES
 
 TEXT = "The plot is bad and slow, yet her acting is never bad and the end is good, so good."
 SPEC = f"""
@@ -143,7 +146,7 @@ def test_wrong_input_is_one_clear_line(folder, chat_server, capsys, change, stat
     (folder / "spec.toml").write_text(SPEC.replace(*change))
     found, line = fault(capsys, "explain", "spec.toml")
     assert found == status
-    assert __import__("re").search(message, line)
+    assert re.search(message, line)
 
 
 def test_no_key(folder, chat_server, capsys, monkeypatch):
@@ -161,6 +164,16 @@ def test_a_refused_key(folder, chat_server, capsys):
     chat_server.status = 401
     status, line = fault(capsys, "explain", "spec.toml")
     assert status == 4
+    assert "1 request was sent" in line
+    assert len(chat_server.bodies) == 1
+
+
+def test_a_refused_first_request(folder, chat_server, capsys):
+    """A 400 to the whole prompt ends the run after that one request, with status 1."""
+    chat_server.status = 400
+    status, line = fault(capsys, "explain", "spec.toml")
+    assert status == 1
+    assert "refused the request (400)" in line
     assert "1 request was sent" in line
     assert len(chat_server.bodies) == 1
 
@@ -206,6 +219,16 @@ def test_nothing_to_explain(folder, capsys):
     status, line = fault(capsys, "explain")
     assert status == 2
     assert "--labels" in line
+
+
+def test_the_help_names_every_index_and_decoder(folder, capsys):
+    """What can be asked for is listed, and of the indices nothing else."""
+    assert run(["explain", "--help"]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    decoders = re.search(r"--decoder \S+ (.*?)\.? --index", told)[1]
+    assert {"auto", *_DECODERS} <= set(re.split(", | or ", decoders))
+    indices = re.search(r"--index \S+ (.*?)\.? --order", told)[1]
+    assert set(re.split(", | or ", indices)) == set(INDICES)
 
 
 def test_an_unknown_flag_is_wrong_use(folder, capsys):

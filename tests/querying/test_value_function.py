@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 from spex_api.completions import Capabilities
-from spex_api.errors import AuthenticationFailed, ScoreError
-from spex_api.events import Progress, ignore
+from spex_api.errors import AuthenticationFailed, BadRequest, CacheMiss, ScoreError
+from spex_api.events import Notice, Progress, ignore
 from spex_api.prompts import Prompt
 from spex_api.querying.budget import Budget
 from spex_api.querying.policy import Meter
 from spex_api.querying.stack import open_stack
 from spex_api.querying.value_function import ValueFunction
+from spex_api.sampling.aliased import aliased_plan
 from spex_api.sampling.uniform import uniform_plan
 from spex_api.scores import LabelLogOdds
 from spex_api.testing import FunctionAdapter
@@ -29,6 +30,23 @@ def odds(messages) -> dict[str, float]:
     said = messages[-1].content
     value = sum((ord(letter) - 99) / 4 for letter in said if letter != " ")
     return {"yes": -math.log1p(math.exp(-value)), "no": -math.log1p(math.exp(value))}
+
+
+TEXTS = [PROMPT.render(mask.tolist())[-1].content for mask in MASKS]
+ONE_AT_A_TIME = Capabilities(concurrency=1)
+
+
+def refusing(rows, answer=odds, **settings) -> FunctionAdapter:
+    """A model that refuses the masks of these rows for good, each with its own sentence."""
+    refused = {TEXTS[row]: row for row in rows}
+
+    def answers(messages):
+        row = refused.get(messages[-1].content)
+        if row is not None:
+            raise BadRequest(f"Filtered, row {row}.")
+        return answer(messages)
+
+    return FunctionAdapter(answers, **settings)
 
 
 def evaluate(model, masks=MASKS, *, cap=1000, meter=None, on_event=ignore, prompt=PROMPT):
@@ -179,3 +197,170 @@ def test_progress_counts_to_the_total():
     )
     assert [event.done for event in events] == list(range(1, 41))
     assert events[-1] == Progress(done=40, total=40, sent=40)
+
+
+def test_a_refused_mask_is_a_hole():
+    """Its value is NaN, it is counted, and every other mask has its own value."""
+    rows = [1, 5, 6, 30, 39]
+    found = evaluate(refusing(rows))
+    assert np.flatnonzero(np.isnan(found.values)).tolist() == rows
+    whole = evaluate(FunctionAdapter(odds, model="without a filter")).values
+    kept = np.isfinite(found.values)
+    np.testing.assert_array_equal(found.values[kept], whole[kept])
+    assert (found.refused, found.censored, found.without_value) == (5, 0, 0)
+    assert found.usage.requests == 35
+    assert found.complete
+    assert found.anchor(0) is not None
+    assert found.anchor(1) is None
+
+
+def test_masks_that_read_the_same_are_refused_once():
+    """A refused question is asked once and counts once, and each of its masks is a hole."""
+    prompt = Prompt.from_template("{text}", text="a a a")
+    cube = uniform_plan(3, 8, seed=0).masks
+
+    def answers(messages):
+        if messages[-1].content == "a a":
+            raise BadRequest("Filtered.")
+        return odds(messages)
+
+    model = FunctionAdapter(answers)
+    found = evaluate(model, cube, prompt=prompt)
+    assert len(model.requests) == 4
+    assert found.refused == 1
+    np.testing.assert_array_equal(np.isnan(found.values), cube.sum(axis=1) == 2)
+
+
+def test_the_cap_counts_refused_attempts():
+    """A refusal may be billed: it takes one request of the budget, and is not tried again."""
+    meter = Meter()
+    found = evaluate(refusing(range(1, 20, 2)), cap=25, meter=meter)
+    assert (meter.sent, meter.retries) == (25, 0)
+    assert np.isfinite(found.values).sum() + found.refused == 25
+    assert found.refused == 10
+    assert not found.complete
+
+
+def test_where_the_first_mask_is_refused_the_run_ends():
+    """Asked alone and refused: one request, its sentence, and nothing else is tried."""
+    model, events = refusing([0]), []
+    with pytest.raises(
+        BadRequest, match=r"^Filtered, row 0\. 1 request was sent\. 0 of 40 answers are on disk\.$"
+    ):
+        evaluate(model, on_event=events.append)
+    assert len(model.requests) == 1
+    assert events == []
+
+
+def test_where_all_others_of_the_first_look_are_refused_the_run_ends():
+    """The whole prompt passes and fifteen masks do not: the rest is not paid for."""
+    model = refusing(range(1, 16), capabilities=ONE_AT_A_TIME)
+    with pytest.raises(
+        BadRequest, match=r"^Filtered, row 1\. 16 requests were sent\. 1 of 40 answers are on disk"
+    ):
+        evaluate(model)
+    assert len(model.requests) == 16
+    assert evaluate(refusing(range(1, 15))).refused == 14
+
+
+def test_too_many_refusals_void_the_result_as_soon_as_they_must():
+    """60 % refused: the first refusal, the cost, what is safe; the 21st of 40 is the last."""
+    rows = [row for row in range(40) if row % 5 > 1]
+    model = refusing(rows, capabilities=ONE_AT_A_TIME)
+    told = (
+        r"^The endpoint refused 21 masks for good; of its 14 answers 0 give only a bound, 0 "
+        r"nothing\. Together that is 60% of the masks that were asked; 50% is allowed\. The first "
+        r"of 21 refusals: Filtered, row 2\. 35 requests were sent\. 14 of 40 answers are on disk\. "
+        r"Change the text"
+    )
+    with pytest.raises(BadRequest, match=told):
+        evaluate(model)
+    again = FunctionAdapter(odds)
+    evaluate(again)
+    assert len(again.requests) == 26
+
+
+def test_the_void_is_measured_in_questions_and_ends_with_the_endpoints_advice():
+    """Of five questions behind sixteen masks the third refusal is one too many."""
+    prompt = Prompt.from_template("{text}", text="a a a a")
+    cube = uniform_plan(4, 16, seed=0).masks
+    asked = list(dict.fromkeys(prompt.render(mask.tolist())[-1].content for mask in cube))
+
+    def answers(messages):
+        if messages[-1].content in asked[1:4]:
+            raise BadRequest("Too long.", advice="Shorten the text.")
+        return odds(messages)
+
+    model = FunctionAdapter(answers, capabilities=ONE_AT_A_TIME)
+    with pytest.raises(
+        BadRequest, match=r"refused 3 masks.* 1 of 5 answers .* Shorten the text\.$"
+    ):
+        evaluate(model, cube, prompt=prompt)
+    assert [ask.messages[-1].content for ask in model.requests] == asked[:4]
+
+
+def test_half_refused_is_still_a_result():
+    """What the score allows is allowed to the last mask."""
+    assert evaluate(refusing(range(1, 40, 2))).refused == 20
+
+
+@pytest.mark.parametrize(
+    ("listed", "counts"), [({"well": -0.1}, "0 .* 12 nothing"), ({"yes": -0.1}, "12 .* 0 nothing")]
+)
+def test_refusals_and_other_missing_values_are_one_share(listed, counts):
+    """30 % refused and 30 % without a value (or with a bound) are each allowed; together not."""
+    rows = [row for row in range(40) if row % 10 in (1, 4, 7)]
+    others = {TEXTS[row] for row in range(40) if row % 10 in (2, 5, 8)}
+
+    def poor(messages):
+        return listed if messages[-1].content in others else odds(messages)
+
+    assert evaluate(refusing(rows)).refused == 12
+    found = evaluate(FunctionAdapter(poor, model="poor"))
+    assert found.without_value + found.censored == 12
+    with pytest.raises(
+        ScoreError, match=rf"^60% of .*{counts}.*The first of 12 refusals: Filtered"
+    ):
+        evaluate(refusing(rows, poor, model="poor and filtered"))
+
+
+def test_refusals_are_asked_again_by_the_next_run(monkeypatch):
+    """They are not on disk: a replay sends them and nothing else, and offline each is a miss."""
+    first = evaluate(refusing([3, 20]))
+    again, meter = refusing([3, 20]), Meter()
+    second = evaluate(again, meter=meter)
+    assert [ask.messages[-1].content for ask in again.requests] == [TEXTS[3], TEXTS[20]]
+    assert (meter.sent, meter.cached) == (2, 38)
+    np.testing.assert_array_equal(first.values, second.values)
+    assert first.usage == second.usage
+    monkeypatch.setenv("SPEX_OFFLINE", "1")
+    with pytest.raises(CacheMiss):
+        evaluate(refusing([3, 20]))
+    monkeypatch.delenv("SPEX_OFFLINE")
+    assert evaluate(FunctionAdapter(odds)).refused == 0
+
+
+def test_progress_counts_to_what_is_not_refused():
+    """Each refusal takes one from the total; the first is told in words, the others are not."""
+    events = []
+    evaluate(refusing([2, 7, 39], capabilities=ONE_AT_A_TIME), on_event=events.append)
+    notices = [event.text for event in events if isinstance(event, Notice)]
+    assert notices == ["Filtered, row 2. Masks that are refused are left out."]
+    assert events[-1] == Progress(done=37, total=37, sent=40)
+
+
+def test_samples_leave_holes_out_and_keep_the_plans_code():
+    """A decoder sees which code was asked, and which of its masks are missing."""
+    plan = aliased_plan(6, None, sparsity_exponent=1, degree=1, seed=0)
+    texts = [PROMPT.render(mask.tolist())[-1].content for mask in plan.masks]
+
+    def answers(messages):
+        if messages[-1].content == texts[3]:
+            raise BadRequest("Filtered.")
+        return odds(messages)
+
+    found = evaluate(FunctionAdapter(answers), plan.masks)
+    samples = found.samples(plan, np.ones(len(plan), dtype=bool), ordered=False)
+    assert samples.aliasing is plan.aliasing
+    np.testing.assert_array_equal(samples.masks, np.delete(plan.masks, 3, axis=0))
+    np.testing.assert_array_equal(samples.values, np.delete(found.values, 3))

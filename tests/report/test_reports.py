@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 import spex_api as spex
+from spex_api.errors import BadRequest
 from spex_api.report import story, terminal
 from spex_api.testing import FunctionAdapter
 
@@ -141,3 +142,58 @@ def test_words_of_trust_follow_the_number(explanation):
     assert "do not lean on it" in story.trust(poor)
     assert "budget ended" in story.trust(poor)
     assert "speaks for the model" in story.trust(explanation)
+
+
+@pytest.mark.parametrize("index", ["FBII", "BII", "Fourier", "Möbius"])
+def test_the_page_says_what_the_surrogate_says_of_nothing(explanation, index):
+    """The sentence on the empty prompt is the surrogate's, whatever the index's baseline is."""
+    from dataclasses import replace  # noqa: PLC0415 - only here
+
+    found = spex.interactions(explanation.transform, index)
+    page = Seen(replace(explanation, interactions=found).to_html()).text
+    said = re.search(r"With\severything masked the surrogate says ([+-]\d+\.\d+)", page)
+    nothing = [[0] * explanation.transform.num_features]
+    assert said
+    assert float(said[1]) == pytest.approx(explanation.predict(nothing)[0], abs=6e-4)
+    if index in {"BII", "Fourier"}:
+        assert float(said[1]) != pytest.approx(found.baseline, abs=0.1)
+
+
+def test_refusals_are_told_where_there_are_some(explanation):
+    """The page counts what the endpoint refused, and is silent where it refused nothing."""
+    from dataclasses import replace  # noqa: PLC0415 - only here
+
+    assert "refused" not in Seen(explanation.to_html()).text
+    for refused, told in (
+        (1, "1 mask was refused by the endpoint for good; it has no value"),
+        (7, "7 masks were refused by the endpoint for good; they have no value"),
+    ):
+        source = replace(explanation.provenance, refused=refused)
+        assert told in Seen(replace(explanation, provenance=source).to_html()).text
+
+
+def test_many_refusals_are_warned_of(explanation):
+    """From 5 % on the words of trust say how many masks were refused; below, they do not."""
+    from dataclasses import replace  # noqa: PLC0415 - only here
+
+    for refused, warned in ((3, False), (4, True)):
+        source = replace(explanation.provenance, refused=refused)
+        told = story.trust(replace(explanation, provenance=source))
+        assert (f"Beware: {refused} masks were refused" in told) is warned
+
+
+def test_a_whole_cube_with_holes_is_not_called_whole():
+    """Of sixteen masks two are refused: fourteen have a value, and the story says so."""
+
+    def picky(messages):
+        if messages[-1].content in {"a c", "d"}:
+            raise BadRequest("No.")
+        return verdict(messages)
+
+    prompt = spex.Prompt.from_template("{text}", text="a good c d")
+    score = spex.LabelLogOdds("yes", "no")
+    told = story.trust(spex.explain_sync(prompt, FunctionAdapter(picky), score=score))
+    assert "On the 14 of all 16 masks that have a value, which it has seen," in told
+    assert "Beware: 2 masks were refused" in told
+    whole = story.trust(spex.explain_sync(prompt, FunctionAdapter(verdict), score=score))
+    assert "On all 16 masks that there are," in whole

@@ -57,18 +57,18 @@ def test_features_are_kept_half_of_the_time():
 def test_held_out_masks_are_not_in_the_fit(num_features, num_queries, seed):
     """All masks of a survey are distinct, so none that measures was seen by the fit."""
     drawn = survey(num_features, num_queries, seed)
-    assert len(drawn.masks) == min(num_queries, 2**num_features)
-    assert len(np.unique(drawn.masks, axis=0)) == len(drawn.masks)
-    whole_cube = len(drawn.masks) == 2**num_features
+    assert len(drawn.plan.masks) == min(num_queries, 2**num_features)
+    assert len(np.unique(drawn.plan.masks, axis=0)) == len(drawn.plan.masks)
+    whole_cube = len(drawn.plan.masks) == 2**num_features
     assert drawn.held_out.sum() == 0 if whole_cube else drawn.held_out.sum() >= 5
-    assert drawn.held_out.sum() <= len(drawn.masks) // 4
+    assert drawn.held_out.sum() <= len(drawn.plan.masks) // 4
 
 
 def test_a_survey_begins_with_the_anchors_and_mixes_the_rest():
     """A survey that breaks off early has masks of both kinds."""
     drawn = survey(30, 500)
-    assert drawn.masks[0].all()
-    assert not drawn.masks[1].any()
+    assert drawn.plan.masks[0].all()
+    assert not drawn.plan.masks[1].any()
     assert not drawn.held_out[:2].any()
     assert 10 < drawn.held_out[:250].sum() < 90
     assert drawn.held_out.sum() == 100
@@ -78,7 +78,7 @@ def test_a_budget_too_small_says_how_much_is_needed():
     """Nineteen masks of a large cube fit nothing; all eight of a small one are welcome."""
     with pytest.raises(BudgetTooSmall, match="at least 20"):
         survey(30, 19)
-    assert len(survey(3, 500).masks) == 8
+    assert len(survey(3, 500).plan.masks) == 8
 
 
 def test_one_feature_has_nothing_to_tell_apart():
