@@ -56,7 +56,18 @@ def characters(masks: NDArray[np.uint8], supports: Iterable[Support]) -> NDArray
         masks: shape (num_masks, num_features), of 0 and 1.
         supports: the sets S.
     """
-    return 1.0 - 2.0 * (_kept(masks, supports) % 2).astype(np.float64)
+    rows = list(supports)
+    # A column of zeros behind the features is what fills up a smaller support.
+    columns = np.zeros((masks.shape[1] + 1, len(masks)), dtype=np.uint8)
+    columns[:-1] = masks.T
+    size = max(map(len, rows), default=0)
+    padded = np.full((len(rows), size), masks.shape[1], dtype=np.intp)
+    for row, support in enumerate(rows):
+        padded[row, : len(support)] = support
+    parities = np.zeros((len(rows), len(masks)), dtype=np.uint8)
+    for place in padded.T:
+        parities ^= columns[place]
+    return 1.0 - 2.0 * parities.T.astype(np.float64)
 
 
 def _kept(masks: NDArray[np.uint8], supports: Iterable[Support]) -> NDArray[np.float32]:

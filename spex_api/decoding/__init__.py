@@ -6,19 +6,49 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from spex_api.decoding.attribution import LIME, Banzhaf, LeaveOneOut
     from spex_api.decoding.auto import choose_decoder
     from spex_api.decoding.decoder import Decoder, Recovery, Status
     from spex_api.decoding.lasso import Lasso
+    from spex_api.decoding.proxyspex import ProxySPEX
+    from spex_api.decoding.shapley_regression import FaithBanzhaf, FaithShapley, KernelSHAP
     from spex_api.decoding.spectral_gp import SpectralGP
+    from spex_api.decoding.spex import SPEX
+    from spex_api.decoding.walsh_hadamard import WalshHadamard
 
-__all__ = ["Decoder", "Lasso", "Recovery", "SpectralGP", "Status", "choose_decoder"]
+__all__ = [
+    "LIME",
+    "SPEX",
+    "Banzhaf",
+    "Decoder",
+    "FaithBanzhaf",
+    "FaithShapley",
+    "KernelSHAP",
+    "Lasso",
+    "LeaveOneOut",
+    "ProxySPEX",
+    "Recovery",
+    "SpectralGP",
+    "Status",
+    "WalshHadamard",
+    "choose_decoder",
+]
 
 _HOMES = {
+    "Banzhaf": "attribution",
     "Decoder": "decoder",
+    "FaithBanzhaf": "shapley_regression",
+    "FaithShapley": "shapley_regression",
+    "KernelSHAP": "shapley_regression",
+    "LIME": "attribution",
     "Lasso": "lasso",
+    "LeaveOneOut": "attribution",
+    "ProxySPEX": "proxyspex",
     "Recovery": "decoder",
+    "SPEX": "spex",
     "SpectralGP": "spectral_gp",
     "Status": "decoder",
+    "WalshHadamard": "walsh_hadamard",
     "choose_decoder": "auto",
 }
 

@@ -8,7 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from spex_api.decoding.lasso import Lasso
+from spex_api.decoding.proxyspex import ProxySPEX
 from spex_api.decoding.spectral_gp import SpectralGP
+from spex_api.decoding.spex import SPEX
+from spex_api.decoding.walsh_hadamard import WalshHadamard
 from spex_api.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,7 +21,13 @@ if TYPE_CHECKING:
 
 __all__ = ["choose_decoder"]
 
-_DECODERS: Mapping[str, Callable[[], Decoder]] = {"spectral_gp": SpectralGP, "lasso": Lasso}
+_DECODERS: Mapping[str, Callable[[], Decoder]] = {
+    "spectral_gp": SpectralGP,
+    "spex": SPEX,
+    "proxyspex": ProxySPEX,
+    "lasso": Lasso,
+    "walsh_hadamard": WalshHadamard,
+}
 _MOST_FOR_A_PROCESS = 4000
 
 
@@ -27,11 +36,11 @@ def choose_decoder(
 ) -> tuple[Decoder, str]:
     """The decoder that is asked for, or with "auto" the one that suits the numbers, and why.
 
-    A Gaussian process explains most from few samples, but costs their cube; beyond 4,000 a sparse
-    regression has samples enough.
+    A Gaussian process explains most from few samples, but costs their cube; beyond 4,000 coded
+    queries and what SPEX makes of them take over. Where all masks are asked nothing is estimated.
 
     Args:
-        name_or_decoder: "auto", "spectral_gp", "lasso", or a decoder, which is returned as it is.
+        name_or_decoder: "auto", a decoder's name, or a decoder, which is returned as it is.
         num_features: how many features each mask has.
         num_queries: how many masks will be asked.
 
@@ -48,12 +57,16 @@ def choose_decoder(
             f"There is no decoder {name_or_decoder!r}.", advice=f"Choose one of: {known}."
         )
     numbers = f"{num_queries:,} queries of {num_features:,} features"
+    if num_queries >= 2 ** min(num_features, 60):
+        return WalshHadamard(), (
+            f"{numbers}: all {2**num_features:,} masks are asked, which gives the exact transform."
+        )
     if num_queries <= _MOST_FOR_A_PROCESS:
         return SpectralGP(), (
             f"{numbers}: a Gaussian process in the Fourier domain explains most from up to "
             f"{_MOST_FOR_A_PROCESS:,}."
         )
-    return Lasso(), (
-        f"{numbers}: beyond {_MOST_FOR_A_PROCESS:,} a Gaussian process takes too long, and "
-        "a sparse regression of degree 2 has samples enough."
+    return SPEX(), (
+        f"{numbers}: beyond {_MOST_FOR_A_PROCESS:,} a Gaussian process takes too long, and coded "
+        "queries let a sparse transform find interactions of up to five features."
     )

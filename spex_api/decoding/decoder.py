@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
     from numpy.typing import NDArray
 
+    from spex_api.decoding.peeling import Peeling
     from spex_api.samples import QueryPlan, Samples
     from spex_api.transforms import FourierTransform
 
@@ -34,6 +35,29 @@ class Status(StrEnum):
         "No part of the prompt explains the values better than their mean does: more queries, "
         "other features or another score may."
     )
+    RECOVERED = (
+        "Nothing is left in any bin: the transform is recovered exactly, and can be trusted."
+    )
+    EXPLAINED = (
+        "What is left in the bins looks like noise: the strong interactions are found and can be "
+        "trusted; some that are weaker than the noise may be missing."
+    )
+    UNRESOLVED = (
+        "Some bins hold more interactions than they can tell apart: what is reported stands on all "
+        "samples, and some is missing; a larger sparsity exponent, which asks more, tells more."
+    )
+    MOSTLY_UNEXPLAINED = (
+        "Less than half of what moves the answer was found: do not rely on single interactions; "
+        "ask more queries, or take larger features."
+    )
+    HOLES = (
+        "Some masks have no answer, and a Walsh–Hadamard transform takes no hole: this is a sparse "
+        "regression on the answers that there are."
+    )
+    UNCODED = (
+        "The samples are of no code (`Samples.from_plan` keeps a plan's): this is a sparse "
+        "regression in place of the coded transform."
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,11 +69,13 @@ class Recovery:
         status: how it went, as a sentence.
         covariance: shape (num_terms, num_terms), of the coefficients in the transform's order, or
             None where the decoder has none.
+        peeling: how coded bins were emptied, where there were any.
     """
 
     transform: FourierTransform
     status: Status = Status.CONVERGED
     covariance: NDArray[np.float64] | None = None
+    peeling: Peeling | None = None
 
     def __post_init__(self) -> None:
         if self.covariance is not None:

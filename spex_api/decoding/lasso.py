@@ -1,6 +1,6 @@
 """Lasso: sparse regression on characters of a low degree.
 
-What this module does not know: how a path of solutions is found (`lasso_path`).
+What this module does not know: how the penalty is chosen (`sparse_regression`).
 """
 
 from __future__ import annotations
@@ -14,37 +14,27 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from spex_api.decoding.decoder import Recovery, Status, concise
-from spex_api.decoding.lasso_path import Moments, Solution, lasso_path
 from spex_api.decoding.ridge import additive_ridge
+from spex_api.decoding.sparse_regression import shuffled_folds, sparse_regression
 from spex_api.decoding.standardization import standardize
 from spex_api.errors import BudgetTooSmall, UsageError
 from spex_api.sampling.uniform import uniform_plan
-from spex_api.transforms import FourierTransform, characters
+from spex_api.transforms import FourierTransform
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from spex_api.decoding.standardization import Standardized
     from spex_api.samples import QueryPlan, Samples
     from spex_api.transforms import Support
 
 __all__ = ["Lasso"]
 
-_NUM_PENALTIES = 40
-_SMALLEST_PENALTY = 0.01
-"""As a share of the penalty under which every coefficient is zero."""
-_CHUNK = 2048
-
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Lasso:
-    """`argmin Σ_j ω_j (y_j − b − Σ_S F[S] χ_S(m_j))² / 2N + λ Σ_S |F[S]|` over low degrees.
+    """Sparse regression on all characters of a low degree (Tibshirani 1996).
 
-    The penalty has the least error over shuffled folds (Tibshirani 1996; Friedman et al. 2010), and
-    so has the choice between the shrunk coefficients and least squares on their support (the
-    relaxed LASSO of Meinshausen 2007). Where there are too many characters, those of two features
-    and more are taken among the features that are strongest alone. The weights ω are `1 / (σ² + v)`
-    with σ² half the values' variance.
+    Penalty and refit are chosen by folds; see `spex_api.decoding.sparse_regression`. Where there
+    are too many characters, those of two features and more are taken among the features that are
+    strongest alone.
 
     Attributes:
         degree: the size of the largest supports.
@@ -95,16 +85,10 @@ class Lasso:
             return Recovery(transform, Status.CONSTANT)
         with threadpool_limits(limits=1, user_api="blas"):
             supports = self._supports(samples)
-            solution = self._cross_validated(samples, standardized, supports)
-        coefficients: dict[Support, float] = {
-            (): standardized.mean + standardized.scale * solution.constant
-        }
-        for column, coefficient in zip(
-            solution.columns.tolist(), solution.coefficients.tolist(), strict=True
-        ):
-            coefficients[tuple(sorted(supports[column]))] = standardized.scale * coefficient
-        status = Status.CONVERGED if len(solution.columns) else Status.NOTHING_BUT_NOISE
-        return Recovery(FourierTransform(coefficients, samples.num_features), status)
+            folds = shuffled_folds(len(samples), self.num_folds, seed=self.seed)
+            transform = sparse_regression(samples, standardized, supports, folds=folds)
+        status = Status.CONVERGED if len(transform) > 1 else Status.NOTHING_BUT_NOISE
+        return Recovery(transform, status)
 
     def _supports(self, samples: Samples) -> list[Support]:
         """The characters to regress on, in an order that the masks decide, not the numbering."""
@@ -121,56 +105,3 @@ class Lasso:
 
     def _num_larger(self, num_features: int) -> int:
         return sum(comb(num_features, size) for size in range(2, self.degree + 1))
-
-    def _cross_validated(
-        self, samples: Samples, standardized: Standardized, supports: list[Support]
-    ) -> Solution:
-        """The solution with the least error over the folds, fitted to all samples."""
-        count = len(samples)
-        shuffled = np.random.default_rng(self.seed).permutation(count)
-        folds = np.array_split(shuffled, min(self.num_folds, count))
-        total = _moments(samples, standardized, supports, shuffled)
-        largest = float(np.max(np.abs(total.correlations)))
-        penalties = largest * np.geomspace(1.0, _SMALLEST_PENALTY, _NUM_PENALTIES)
-        errors = np.zeros((_NUM_PENALTIES, 2))
-        for fold in folds:
-            held_out = _moments(samples, standardized, supports, fold)
-            errors += _errors(total - held_out, held_out, penalties, (count - len(fold)) // 2)
-        # The first of equal errors: the largest penalty, and shrunk rather than refitted.
-        place, refitted = divmod(int(np.argmin(errors)), 2)
-        *_, solution = lasso_path(total, penalties[: place + 1], max_active=len(supports))
-        return total.refit(solution.columns) if refitted else solution
-
-
-def _errors(
-    training: Moments, held_out: Moments, penalties: NDArray[np.float64], max_active: int
-) -> NDArray[np.float64]:
-    """The held-out error under each penalty, shrunk and refitted, shape (num_penalties, 2)."""
-    errors = np.full((len(penalties), 2), np.inf)
-    path = lasso_path(training, penalties, max_active=max_active)
-    for place, solution in enumerate(path):
-        errors[place] = held_out.error(solution), held_out.error(training.refit(solution.columns))
-    return errors
-
-
-def _moments(
-    samples: Samples,
-    standardized: Standardized,
-    supports: list[Support],
-    rows: NDArray[np.intp],
-) -> Moments:
-    """Of the characters and the standardised values at some of the samples."""
-    products = np.zeros((len(supports) + 2, len(supports) + 2))
-    for start in range(0, len(rows), _CHUNK):
-        chosen = rows[start : start + _CHUNK]
-        weights = 0.5 / (0.5 + standardized.variances[chosen])
-        columns = np.column_stack(
-            [
-                np.ones(len(chosen)),
-                characters(samples.masks[chosen], supports),
-                standardized.values[chosen],
-            ]
-        )
-        columns *= np.sqrt(weights)[:, None]
-        products += columns.T @ columns
-    return Moments(products)

@@ -18,12 +18,15 @@ def without_repeats(samples: Samples) -> Samples:
     The mean is weighted by the inverse of the variances where there are some, and its variance is
     the inverse of their sum. Where one value of a mask is exact, its exact values alone decide.
     """
-    masks, places = np.unique(samples.masks, axis=0, return_inverse=True)
-    places, size = places.ravel(), len(masks)
+    # Packed with the first feature in the highest bit, rows of bytes sort as the masks do.
+    packed = np.packbits(samples.masks, axis=1)
+    rows = np.ascontiguousarray(packed).view(f"V{packed.shape[1]}").ravel()
+    _, first, places = np.unique(rows, return_index=True, return_inverse=True)
+    masks, size = samples.masks[first], len(first)
     if samples.variances is None:
         sums = np.bincount(places, weights=samples.values, minlength=size)
         values = sums / np.bincount(places, minlength=size)
-        return Samples(masks, values, None, samples.ordered)
+        return Samples(masks, values, None, samples.ordered, samples.aliasing)
     exact = samples.variances == 0
     has_exact = np.bincount(places[exact], minlength=size) > 0
     weights = exact.astype(np.float64)
@@ -31,4 +34,5 @@ def without_repeats(samples: Samples) -> Samples:
     weights[noisy] = 1.0 / samples.variances[noisy]
     totals = np.bincount(places, weights=weights, minlength=size)
     values = np.bincount(places, weights=weights * samples.values, minlength=size) / totals
-    return Samples(masks, values, np.where(has_exact, 0.0, 1.0 / totals), samples.ordered)
+    variances = np.where(has_exact, 0.0, 1.0 / totals)
+    return Samples(masks, values, variances, samples.ordered, samples.aliasing)

@@ -1,6 +1,6 @@
 """The exact transform of a function that was asked at every mask.
 
-What this module does not know: anything about functions of which a mask is missing.
+What this module does not know: what to make of a hole, which `growth` does.
 """
 
 from __future__ import annotations
@@ -9,9 +9,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from spex_api.decoding.decoder import Recovery, Status, concise
+from spex_api.decoding.growth import grown_regression
 from spex_api.decoding.repeats import without_repeats
+from spex_api.decoding.sparse_regression import shuffled_folds
+from spex_api.decoding.standardization import standardize
 from spex_api.errors import BudgetTooSmall, UsageError
 from spex_api.sampling.uniform import uniform_plan
 from spex_api.transforms import FourierTransform
@@ -29,6 +33,9 @@ _MOST_FEATURES = 20
 """Of this many features the cube has a million masks."""
 _ROUNDING = 1e-12
 """A coefficient below this share of the largest value is rounding: none is further off."""
+_DEGREE = 5
+_NUM_FOLDS = 5
+"""Of the regression where a mask is missing."""
 _LARGEST_COVARIANCE = 4096
 """Beyond so many coefficients their covariance would fill gigabytes, and is left out."""
 
@@ -102,12 +109,23 @@ class WalshHadamard:
         """The exact transform, and the covariance of its coefficients where variances are known.
 
         With independent values of variances v, `Cov(F[S], F[T]) = 4^{−n} Σ_m v(m) χ_{S△T}(m)`.
+        Where a mask has no value there is no such transform: a sparse regression on those that have
+        one takes its place, and the status says so.
 
         Raises:
-            UsageError: a mask is missing, or there are more than 20 features.
+            UsageError: there are fewer than two samples, or more than 20 features.
         """
         num_features = samples.num_features
-        values, variances = _cube(samples)
+        if num_features > _MOST_FEATURES or len(samples) < 2:
+            raise BudgetTooSmall(
+                f"The exact transform takes all 2^{num_features} masks of {num_features} features, "
+                f"not {len(samples):,}; the limit is {_MOST_FEATURES} features.",
+                advice="Ask all masks, or take another decoder.",
+            )
+        distinct = without_repeats(samples)
+        if len(distinct) < 2**num_features:
+            return _regression(distinct)
+        values, variances = _cube(distinct)
         coefficients = fast_walsh_hadamard(values) / len(values)
         largest = float(np.max(np.abs(values)))
         kept = np.flatnonzero(np.abs(coefficients) > _ROUNDING * largest)
@@ -125,26 +143,20 @@ class WalshHadamard:
         return Recovery(FourierTransform(terms, num_features), status, covariance)
 
 
-def _cube(samples: Samples) -> tuple[Floats, Floats | None]:
+def _cube(distinct: Samples) -> tuple[Floats, Floats | None]:
     """The value of each mask, at the index whose bit k is feature k, and its variance."""
-    num_features = samples.num_features
-    if num_features > _MOST_FEATURES:
-        raise BudgetTooSmall(
-            f"The exact transform takes all 2^{num_features} masks of {num_features} features; the "
-            f"limit is {_MOST_FEATURES} features.",
-            advice="Take another decoder.",
-        )
-    distinct = without_repeats(samples)
-    size = 1 << num_features
-    places = distinct.masks.astype(np.int64) @ (1 << np.arange(num_features))
-    missing = np.setdiff1d(np.arange(size), places)
-    if len(missing):
-        example = [int(missing[0]) >> feature & 1 for feature in range(num_features)]
-        raise BudgetTooSmall(
-            f"The exact transform takes all {size:,} masks of {num_features} features, and "
-            f"{len(missing):,} are missing, {example} among them.",
-            advice="Ask those too, or take another decoder.",
-        )
+    places = distinct.masks.astype(np.int64) @ (1 << np.arange(distinct.num_features))
     order = np.argsort(places)
     variances = None if distinct.variances is None else distinct.variances[order]
     return distinct.values[order], variances
+
+
+def _regression(samples: Samples) -> Recovery:
+    standardized = standardize(samples)
+    if standardized.scale == 0:
+        transform = FourierTransform({(): standardized.mean}, samples.num_features)
+        return Recovery(transform, Status.CONSTANT)
+    with threadpool_limits(limits=1, user_api="blas"):
+        folds = shuffled_folds(len(samples), _NUM_FOLDS, seed=0)
+        transform = grown_regression(samples, standardized, (), degree=_DEGREE, folds=folds)
+    return Recovery(transform, Status.HOLES)

@@ -6,7 +6,10 @@ import pytest
 
 from spex_api.decoding.auto import choose_decoder
 from spex_api.decoding.lasso import Lasso
+from spex_api.decoding.proxyspex import ProxySPEX
 from spex_api.decoding.spectral_gp import SpectralGP
+from spex_api.decoding.spex import SPEX
+from spex_api.decoding.walsh_hadamard import WalshHadamard
 from spex_api.errors import UsageError
 
 
@@ -16,7 +19,16 @@ def test_a_decoder_is_returned_as_it_is():
     assert choose_decoder(decoder, num_features=9, num_queries=9) == (decoder, "as asked")
 
 
-@pytest.mark.parametrize(("name", "decoder"), [("spectral_gp", SpectralGP()), ("lasso", Lasso())])
+@pytest.mark.parametrize(
+    ("name", "decoder"),
+    [
+        ("spectral_gp", SpectralGP()),
+        ("spex", SPEX()),
+        ("proxyspex", ProxySPEX()),
+        ("lasso", Lasso()),
+        ("walsh_hadamard", WalshHadamard()),
+    ],
+)
 def test_a_name_chooses_whatever_the_numbers(name, decoder):
     """A decoder asked for by name is chosen at any number of samples."""
     for num_queries in (3, 400, 90_000):
@@ -26,16 +38,27 @@ def test_a_name_chooses_whatever_the_numbers(name, decoder):
 
 @pytest.mark.parametrize(
     ("num_queries", "decoder"),
-    [(20, SpectralGP()), (400, SpectralGP()), (4000, SpectralGP()), (4001, Lasso())],
+    [(20, SpectralGP()), (400, SpectralGP()), (4000, SpectralGP()), (4001, SPEX())],
 )
 def test_auto_takes_the_process_until_it_costs_too_much(num_queries, decoder):
-    """Up to 4,000 samples the Gaussian process is chosen, then the sparse regression."""
+    """Up to 4,000 samples the Gaussian process is chosen, then coded queries."""
     chosen, reason = choose_decoder("auto", num_features=61, num_queries=num_queries)
     assert chosen == decoder
     assert reason.startswith(f"{num_queries:,} queries of 61 features: ")
 
 
+def test_auto_takes_the_exact_transform_of_a_whole_cube():
+    """Where the queries are as many as the masks, nothing has to be estimated."""
+    chosen, reason = choose_decoder("auto", num_features=5, num_queries=32)
+    assert chosen == WalshHadamard()
+    assert (
+        reason
+        == "32 queries of 5 features: all 32 masks are asked, which gives the exact transform."
+    )
+    assert choose_decoder("auto", num_features=5, num_queries=31)[0] == SpectralGP()
+
+
 def test_an_unknown_name_lists_the_known_ones():
     """The error names what was asked for and what there is."""
-    with pytest.raises(UsageError, match=r"'lass'.*auto, spectral_gp, lasso"):
+    with pytest.raises(UsageError, match=r"'lass'.*auto, spectral_gp, spex, proxyspex, lasso, wal"):
         choose_decoder("lass", num_features=61, num_queries=400)

@@ -98,11 +98,22 @@ def test_equal_values_are_a_constant():
     assert recovery.status is Status.CONSTANT
 
 
-def test_a_missing_mask_is_named():
-    """The error counts the missing masks and shows the first of them."""
-    samples = Samples.from_arrays(cube(3)[[0, 1, 3, 4, 7]], np.arange(5.0))
-    with pytest.raises(BudgetTooSmall, match=r"3 are missing, \[0, 1, 0\] among them"):
-        WalshHadamard().decode(samples)
+def test_a_hole_is_regressed_on_what_there_is():
+    """With a mask missing the status says so, and the regression uses the others' values alone."""
+    planted = FourierTransform({(): 1.0, (0,): -2.0, (1, 3): 0.5}, num_features=5)
+    masks = cube(5)[np.arange(32) != 13]
+    recovery = WalshHadamard().decode(Samples.from_arrays(masks, planted(masks)))
+    assert recovery.status is Status.HOLES
+    assert "no answer" in recovery.status
+    np.testing.assert_allclose(recovery.transform(cube(5)), planted(cube(5)), atol=1e-3)
+    constant = WalshHadamard().decode(Samples.from_arrays(masks, np.full(31, 2.0)))
+    assert constant.status is Status.CONSTANT
+
+
+def test_one_sample_is_refused():
+    """One value tells nothing of a function of two masks and more."""
+    with pytest.raises(BudgetTooSmall, match="not 1"):
+        WalshHadamard().decode(Samples.from_arrays([[1, 0]], [1.0]))
 
 
 def test_too_many_features_are_refused():

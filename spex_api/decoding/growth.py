@@ -1,0 +1,138 @@
+"""Sparse regression with a dictionary that grows: what the residual still shows joins.
+
+A character correlates with the residual of a fit as much as its own coefficient is missing, and by
+chance like a normal number over the root of the sample size. So of many characters those are worth
+a place that chance would hardly put so high; folds then decide which of them stay. What this module
+does not know: where a first dictionary comes from.
+"""
+
+from __future__ import annotations
+
+from math import comb
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.stats import norm
+
+from spex_api.decoding.sparse_regression import sparse_regression
+from spex_api.transforms import FourierTransform, characters
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from numpy.typing import NDArray
+
+    from spex_api.decoding.sparse_regression import Folds
+    from spex_api.decoding.standardization import Standardized
+    from spex_api.samples import Samples
+    from spex_api.transforms import Support
+
+    Singles = NDArray[np.float32]
+
+__all__ = ["grown_regression"]
+
+_MAX_ROUNDS = 6
+_FALSE_ALARMS = 2.0
+"""How many characters of pure noise may join a round, on average."""
+_SOME = 2.5
+"""Standard errors below which no threshold ever lies."""
+_ALONE = 2.0
+"""Standard errors from which a single feature joins: there are few of them, and they matter."""
+_MOST_COLUMNS = 1500
+_MOST_PRODUCTS = 4e9
+"""Beyond so many multiplications, pairs are looked for among the neighbours of singles alone."""
+_CHUNK = 128
+_ROUNDING = 1e-13
+"""Residuals below this share of the largest value have nothing to show."""
+
+
+def grown_regression(
+    samples: Samples,
+    standardized: Standardized,
+    start: Iterable[Support],
+    *,
+    degree: int,
+    folds: Folds,
+) -> FourierTransform:
+    """A sparse regression on a first dictionary, and on what its residual shows, round after round.
+
+    In each round the singles, the pairs and the neighbours of what is in the fit (one feature more,
+    or one fewer) are held against the residual.
+
+    Args:
+        samples: at least two.
+        standardized: their values; its scale is not zero.
+        start: the first dictionary; the constant is always in.
+        degree: of the largest supports that may join.
+        folds: of the cross-validation that decides what stays.
+    """
+    signs = samples.masks.astype(np.float32)
+    signs *= -2
+    signs += 1
+    active = {support for support in start if support}
+    fitted = FourierTransform({(): standardized.mean}, samples.num_features)
+    if active:
+        fitted = sparse_regression(samples, standardized, sorted(active), folds=folds)
+    for _ in range(_MAX_ROUNDS):
+        active |= {support for support in fitted if support}
+        residual = samples.values - fitted(samples.masks)
+        joining = _joining(samples, signs, residual, active, degree)
+        if not joining:
+            break
+        fitted = sparse_regression(samples, standardized, sorted(active | joining), folds=folds)
+        kept = {support for support in fitted if support}
+        if kept <= active:
+            break
+        active = kept
+    return fitted
+
+
+def _joining(
+    samples: Samples,
+    signs: Singles,
+    residual: NDArray[np.float64],
+    active: set[Support],
+    degree: int,
+) -> set[Support]:
+    """The strongest characters outside the fit that chance hardly explains."""
+    error = float(np.sqrt(np.mean(residual**2) / len(residual)))
+    if error <= _ROUNDING * np.max(np.abs(samples.values)):
+        return set()
+    weights = (residual / (error * len(residual))).astype(np.float32)
+    alone = np.abs(signs.T @ weights)
+    strength: dict[Support, float] = {
+        (feature,): float(alone[feature]) for feature in np.flatnonzero(alone > _ALONE).tolist()
+    }
+    looked_at = 1
+    for number, found in _larger(samples, signs, weights, sorted(active), degree):
+        looked_at += number
+        strength.update(found)
+    threshold = norm.isf(_FALSE_ALARMS / 2 / max(looked_at, 2 * _FALSE_ALARMS))
+    strong = [
+        support
+        for support, evidence in strength.items()
+        if support not in active and (len(support) == 1 or evidence > threshold)
+    ]
+    strong.sort(key=lambda support: (-strength[support], support))
+    return set(strong[: max(0, _MOST_COLUMNS - len(active))])
+
+
+def _larger(
+    samples: Samples, signs: Singles, weights: Singles, active: list[Support], degree: int
+) -> Iterator[tuple[int, dict[Support, float]]]:
+    """How many pairs or neighbours were looked at, and the evidence for those with some."""
+    num_features = samples.num_features
+    if degree > 1 and signs.size * num_features <= _MOST_PRODUCTS:
+        evidence = np.triu(np.abs(signs.T @ (signs * weights[:, None])), 1)
+        pairs = np.argwhere(evidence > _SOME).tolist()
+        yield comb(num_features, 2), {(i, j): float(evidence[i, j]) for i, j in pairs}
+    for start in range(0, len(active), _CHUNK):
+        chunk = active[start : start + _CHUNK]
+        products = characters(samples.masks, chunk).astype(np.float32) * weights[:, None]
+        evidence = np.abs(signs.T @ products)
+        found: dict[Support, float] = {}
+        for feature, place in np.argwhere(evidence > _SOME).tolist():
+            neighbour = tuple(sorted(set(chunk[place]) ^ {feature}))
+            if 2 <= len(neighbour) <= degree:
+                found[neighbour] = float(evidence[feature, place])
+        yield evidence.size, found
