@@ -35,6 +35,7 @@ class Status(StrEnum):
         "No part of the prompt explains the values better than their mean does: more queries, "
         "other features or another score may."
     )
+    EXACT = "Every mask has a value: this is the exact transform, and nothing is estimated."
     RECOVERED = (
         "Nothing is left in any bin: the transform is recovered exactly, and can be trusted."
     )

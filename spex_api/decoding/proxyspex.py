@@ -111,7 +111,9 @@ class ProxySPEX:
 
         Raises:
             UsageError: there is no feature, or no query.
+            MissingExtra: LightGBM is not installed; said here, before anything is paid for.
         """
+        _lightgbm()
         if num_queries is None:
             num_queries = max(int(2 * num_features * np.log2(max(num_features, 2))), 200)
         return uniform_plan(num_features, num_queries, seed=seed)

@@ -139,7 +139,7 @@ class WalshHadamard:
             spread = fast_walsh_hadamard(variances) / float(len(values)) ** 2
             places = kept[order]
             covariance = spread[places[:, None] ^ places]
-        status = Status.CONSTANT if len(terms) == 1 else Status.CONVERGED
+        status = Status.CONSTANT if len(terms) == 1 else Status.EXACT
         return Recovery(FourierTransform(terms, num_features), status, covariance)
 
 

@@ -193,14 +193,13 @@ def test_the_plan_is_uniform_and_seeded():
 
 
 def test_without_lightgbm_the_extra_is_named(monkeypatch):
-    """The error says what to install, and none is raised before trees are needed."""
+    """The error says what to install, and it comes with the plan: before anything is paid for."""
     monkeypatch.setitem(sys.modules, "lightgbm", None)
-    decoder = ProxySPEX()
-    assert len(decoder.plan(10, 30, 0)) == 30
-    with pytest.raises(
-        MissingExtra, match=re.escape('python -m pip install "spex-api[proxyspex]"')
-    ):
-        decoder.decode(planted_samples(30))
+    command = re.escape('python -m pip install "spex-api[proxyspex]"')
+    with pytest.raises(MissingExtra, match=command):
+        ProxySPEX().plan(10, 30, 0)
+    with pytest.raises(MissingExtra, match=command):
+        ProxySPEX().decode(planted_samples(30))
 
 
 def brute_force_ridge(columns, values, weights, penalty):
