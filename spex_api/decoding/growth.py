@@ -33,11 +33,9 @@ __all__ = ["grown_regression"]
 
 _MAX_ROUNDS = 6
 _FALSE_ALARMS = 2.0
-"""How many characters of pure noise may join a round, on average."""
+"""How many characters of pure noise may join a round on average, among singles and among others."""
 _SOME = 2.5
-"""Standard errors below which no threshold ever lies."""
-_ALONE = 2.0
-"""Standard errors from which a single feature joins: there are few of them, and they matter."""
+"""Standard errors below which a larger character is not even listed."""
 _MOST_COLUMNS = 1500
 _MOST_PRODUCTS = 4e9
 """Beyond so many multiplications, pairs are looked for among the neighbours of singles alone."""
@@ -100,21 +98,23 @@ def _joining(
         return set()
     weights = (residual / (error * len(residual))).astype(np.float32)
     alone = np.abs(signs.T @ weights)
-    strength: dict[Support, float] = {
-        (feature,): float(alone[feature]) for feature in np.flatnonzero(alone > _ALONE).tolist()
-    }
-    looked_at = 1
+    strength: dict[Support, float] = {}
+    looked_at = 0
     for number, found in _larger(samples, signs, weights, sorted(active), degree):
         looked_at += number
         strength.update(found)
-    threshold = norm.isf(_FALSE_ALARMS / 2 / max(looked_at, 2 * _FALSE_ALARMS))
-    strong = [
-        support
-        for support, evidence in strength.items()
-        if support not in active and (len(support) == 1 or evidence > threshold)
-    ]
+    threshold = _threshold(looked_at)
+    strength = {support: each for support, each in strength.items() if each > threshold}
+    for feature in np.flatnonzero(alone > _threshold(len(alone))).tolist():
+        strength[(feature,)] = float(alone[feature])
+    strong = [support for support in strength if support not in active]
     strong.sort(key=lambda support: (-strength[support], support))
     return set(strong[: max(0, _MOST_COLUMNS - len(active))])
+
+
+def _threshold(number: int) -> float:
+    """Standard errors that so many normal numbers exceed as often as false alarms are allowed."""
+    return float(norm.isf(_FALSE_ALARMS / 2 / max(number, 2 * _FALSE_ALARMS)))
 
 
 def _larger(

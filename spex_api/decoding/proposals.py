@@ -33,7 +33,7 @@ _SAME = 1e-3
 """A bin whose energy changed by less, relatively, since it was last decoded is left alone."""
 _MOST_SCANNED = 600_000
 _CHUNK = 2**15
-_FALSE_ALARMS = 0.1
+_FALSE_ALARMS = 1.0
 """How many supports of pure noise may pass a scan, on average."""
 
 
