@@ -175,14 +175,17 @@ def _folds_of_groups(rows: NDArray[np.intp], folds: Folds) -> Folds:
     """A fold for each group of coded masks, the other samples spread among them.
 
     What a group cannot tell from a wrong support, another group can: so the folds that decide what
-    stays are the groups, and not samples that were drawn across them.
+    stays are the groups, and not samples that were drawn across them. Where holes leave fewer than
+    two groups there is nothing to hold against another, and the folds stay as they are.
     """
     fold_of = np.concatenate([np.full(len(fold), place) for place, fold in enumerate(folds)])
     assigned = np.empty(len(fold_of), dtype=np.intp)
     assigned[np.concatenate(folds)] = fold_of % len(rows)
     for group, members in enumerate(rows):
         assigned[members[members >= 0]] = group
-    return [np.flatnonzero(assigned == group) for group in range(len(rows))]
+    groups = [np.flatnonzero(assigned == group) for group in range(len(rows))]
+    answered = [group for group in groups if len(group) > 1]
+    return answered if len(answered) > 1 and sum(map(len, answered)) == len(assigned) else folds
 
 
 def _trust(samples: Samples, transform: FourierTransform, peeling: Peeling) -> Status:

@@ -139,6 +139,18 @@ def test_holes_cost_little_where_the_bins_still_suggest(num_holes):
     assert agreement(function, recovery.transform) > 0.999
 
 
+@pytest.mark.parametrize("num_answers", [2, 3, 9, 40])
+def test_a_plan_that_is_mostly_holes_is_still_decoded(num_answers):
+    """A run that broke off early has few answers, and maybe of one group alone."""
+    decoder = SPEX(sparsity_exponent=3, degree=2)
+    plan = decoder.plan(20)
+    values = np.full(len(plan), np.nan)
+    values[:num_answers] = np.random.default_rng(0).standard_normal(num_answers)
+    recovery = decoder.decode(Samples.from_plan(plan, values))
+    assert recovery.status is Status.HOLES
+    assert np.isfinite(recovery.transform(plan.masks)).all()
+
+
 def test_a_value_that_is_missing_has_no_say():
     """Whatever the function would have answered under the missing mask, the result is the same."""
     function = planted_transform(40, 10, degree=3, seed=1)
