@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Aliasing", "QueryPlan", "Samples", "as_masks"]
 
+_LARGEST = 1e150
+"""The square of a larger number is infinite."""
+
 _Number = TypeVar("_Number", bound=np.generic)
 
 
@@ -183,14 +186,15 @@ class Samples:
             UsageError: as for `from_arrays`.
         """
         column = np.asarray(values, dtype=np.float64)
-        if column.shape != (len(plan),):
-            raise UsageError(
-                f"The plan has {len(plan)} masks, but the values have the shape {column.shape}: "
-                "one number a mask is expected, and NaN where there is no answer."
-            )
         given = None if variances is None else np.asarray(variances, dtype=np.float64)
+        for name, each in (("values", column), ("variances", given)):
+            if each is not None and each.shape != (len(plan),):
+                raise UsageError(
+                    f"The plan has {len(plan)} masks, but the {name} have the shape {each.shape}: "
+                    "one number a mask is expected, and NaN where there is no answer."
+                )
         answered = ~np.isnan(column)
-        if given is not None and given.shape == column.shape:
+        if given is not None:
             given = given[answered]
         return cls(plan.masks[answered], column[answered], given, ordered, plan.aliasing)
 
@@ -229,5 +233,10 @@ def _as_column(name: str, numbers: NDArray[np.float64], length: int) -> NDArray[
             f"Every one of the {name} is a finite number, but number {position} is "
             f"{column[position]}.",
             advice="Leave out the masks that got no answer.",
+        )
+    if len(column) and np.max(np.abs(column)) > _LARGEST:
+        raise UsageError(
+            f"The {name} go up to {np.max(np.abs(column)):.0e}, which cannot be squared.",
+            advice="Give them in a larger unit.",
         )
     return _read_only(column)

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from spex_api.errors import UsageError
-from spex_api.samples import QueryPlan, Samples
+from spex_api.samples import Aliasing, QueryPlan, Samples
 
 MASKS = [[0, 1], [1, 1], [1, 0]]
+ALIASING = Aliasing(np.ones((3, 2, 1)), np.array([[0, 0], [1, 0]]), degree=1)
+NAN = float("nan")
 
 
 @pytest.mark.parametrize(
@@ -59,3 +61,57 @@ def test_from_plan_pairs_in_the_plans_order():
     samples = Samples.from_plan(QueryPlan(np.array(MASKS)), [5, 6, 7])
     np.testing.assert_array_equal(samples.masks, MASKS)
     np.testing.assert_array_equal(samples.values, [5, 6, 7])
+
+
+def test_a_code_goes_with_its_masks():
+    """From plan to samples to a part of them, it is the same code; arrays alone have none."""
+    samples = Samples.from_plan(QueryPlan(MASKS, "aliased", ALIASING), [5, 6, 7])
+    assert samples.aliasing is ALIASING
+    assert samples.take([1]).aliasing is ALIASING
+    assert Samples.from_arrays(MASKS, [5, 6, 7]).aliasing is None
+    assert Samples.from_plan(QueryPlan(MASKS), [5, 6, 7]).aliasing is None
+
+
+def test_a_code_tells_its_sizes():
+    """Features and exponent are read off the arrays, whichever type they come in."""
+    aliasing = Aliasing(np.zeros((3, 5, 2), dtype=bool), np.zeros((4, 5), dtype=int), degree=2)
+    assert (aliasing.num_features, aliasing.sparsity_exponent) == (5, 2)
+    assert aliasing.matrices.dtype == aliasing.delays.dtype == np.uint8
+
+
+def test_a_plan_tells_its_sizes():
+    """As many queries as rows, as many features as columns; its masks are read-only."""
+    plan = QueryPlan(MASKS)
+    assert (len(plan), plan.num_features, plan.design) == (3, 2, "uniform")
+    with pytest.raises(ValueError, match="read-only"):
+        plan.masks[0, 0] = 1
+
+
+def test_a_hole_is_left_out_with_its_mask_and_variance():
+    """NaN is a mask without an answer: the others keep their order, and the code goes on."""
+    plan = QueryPlan(MASKS, "aliased", ALIASING)
+    samples = Samples.from_plan(plan, [5, NAN, 7], [0.1, NAN, 0.3], ordered=True)
+    np.testing.assert_array_equal(samples.masks, [[0, 1], [1, 0]])
+    np.testing.assert_array_equal(samples.values, [5, 7])
+    np.testing.assert_array_equal(samples.variances, [0.1, 0.3])
+    assert samples.aliasing is ALIASING
+    assert samples.ordered
+    assert len(Samples.from_plan(plan, [NAN, NAN, 7])) == 1
+
+
+@pytest.mark.parametrize(
+    ("values", "variances", "word"),
+    [
+        ([5, 6], None, "3 masks, but the values have the shape"),
+        ([[5, 6, 7]], None, "3 masks, but the values have the shape"),
+        ([5, float("inf"), 7], None, "number 1 is inf"),
+        ([5, NAN, 7], [0.1, 0.2, 0.3, 0.4], "variances have the shape"),
+        ([5, NAN, 7], [0.1, 0.2], "variances have the shape"),
+        ([5, 6e200, 7], None, "cannot be squared"),
+        ([5, 6, 7], [0.1, NAN, 0.3], "number 1 is nan"),
+    ],
+)
+def test_values_that_do_not_fit_a_plan_are_named(values, variances, word):
+    """Another number of values or variances, infinity, or a value whose variance is missing."""
+    with pytest.raises(UsageError, match=word):
+        Samples.from_plan(QueryPlan(MASKS), values, variances)

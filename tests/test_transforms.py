@@ -13,6 +13,8 @@ from spex_api.errors import UsageError
 from spex_api.transforms import (
     FourierTransform,
     MobiusTransform,
+    _affordable,
+    _SparseTransform,
     characters,
     fourier_to_mobius,
     mobius_to_fourier,
@@ -127,6 +129,7 @@ def test_characters_are_orthonormal_on_the_cube():
         ({(0, 0): 1.0}, "sorted"),
         ({(7,): 1.0}, "beyond"),
         ({(-1,): 1.0}, "beyond"),
+        ({(-1, 2): 1.0}, "beyond"),
         ({(0,): float("nan")}, "finite"),
     ],
 )
@@ -147,3 +150,56 @@ def test_a_term_of_high_degree_is_not_unfolded():
     """The subsets of 21 features are too many to list, and that is said."""
     with pytest.raises(UsageError, match="degree 21"):
         fourier_to_mobius(FourierTransform({tuple(range(21)): 1.0}, 21))
+
+
+def test_only_the_same_kind_is_equal():
+    """A Möbius transform of the same terms is another function, and a mapping is no transform."""
+    fourier = FourierTransform({(0,): 1.0}, 2)
+    assert fourier != MobiusTransform({(0,): 1.0}, 2)
+    assert fourier != {(0,): 1.0}
+    assert fourier != FourierTransform({(0,): 1.0}, 3)
+    assert fourier != FourierTransform({(0,): 2.0}, 2)
+
+
+def test_the_strongest_of_a_transform_without_a_constant():
+    """No constant is made up; of equal magnitudes the first features stay; the kind does too."""
+    mobius = MobiusTransform({(2,): 1.0, (0, 1): -1.0, (1,): 0.5, (0,): 1.0}, 3)
+    assert mobius.strongest(2) == MobiusTransform({(0,): 1.0, (0, 1): -1.0}, 3)
+    assert len(mobius.strongest(0)) == 0
+
+
+def test_degree_and_energy():
+    """The largest support's size, none for no terms; squares without the constant's."""
+    fourier = FourierTransform({(): 5.0, (0, 2, 3): -2.0, (1,): 1.5}, 4)
+    assert fourier.degree == 3
+    assert fourier.energy == 4.0 + 2.25
+    assert FourierTransform({}, 4).degree == 0
+    assert FourierTransform({}, 4).energy == 0
+
+
+def test_terms_stand_by_size_then_by_features():
+    """The order of iteration, of `repr` and of everything that is written down."""
+    fourier = FourierTransform({(1, 2): 1, (3,): 2, (0, 5): 3, (): 4, (0,): 5}, 6)
+    assert list(fourier) == [(), (0,), (3,), (0, 5), (1, 2)]
+    assert all(isinstance(value, float) for value in fourier.values())
+
+
+def test_the_first_and_the_last_feature_are_within():
+    """A support may hold feature 0 and feature n − 1, and not n."""
+    assert FourierTransform({(0, 2): 1.0}, 3)([[1, 1, 0]]) == [-1.0]
+    with pytest.raises(UsageError, match="beyond the 3"):
+        FourierTransform({(0, 3): 1.0}, 3)
+
+
+def test_a_term_of_twenty_features_may_be_unfolded():
+    """The limit itself is allowed, and holds in the other direction as well."""
+    largest = FourierTransform({tuple(range(20)): 1.0}, 20)
+    assert _affordable(largest) is largest
+    with pytest.raises(UsageError, match="degree 21"):
+        mobius_to_fourier(MobiusTransform({tuple(range(21)): 1.0}, 21))
+
+
+def test_what_both_kinds_share_is_no_function():
+    """Without a basis there is nothing to evaluate."""
+    with pytest.raises(NotImplementedError):
+        _SparseTransform({(0,): 1.0}, 1)([[1]])

@@ -20,6 +20,8 @@ __all__ = ["Standardized", "standardize"]
 
 _ROUNDING = 1e-12
 """Values that differ by less than this share of their magnitude are the same."""
+_SMALLEST = 1e-150
+"""And so are those that differ by less than this: the square of the difference is zero."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,10 +50,10 @@ def standardize(samples: Samples) -> Standardized:
     """
     values = samples.values
     variances = np.zeros(len(values)) if samples.variances is None else samples.variances
+    if np.ptp(values) <= max(_ROUNDING * np.max(np.abs(values)), _SMALLEST):
+        return Standardized(np.zeros(len(values)), variances, float(np.mean(values)), 0.0)
     spread = float(np.median(np.abs(values - np.median(values))) * 1.4826) ** 2
     weights = 1.0 / ((spread or float(np.var(values)) or 1.0) + variances)
     mean = float(np.average(values, weights=weights))
-    if np.ptp(values) <= _ROUNDING * np.max(np.abs(values)):
-        return Standardized(np.zeros(len(values)), variances, mean, 0.0)
     scale = float(np.sqrt(np.average((values - mean) ** 2, weights=weights)))
     return Standardized((values - mean) / scale, variances / scale**2, mean, scale)
