@@ -38,7 +38,7 @@ _SOME = 2.5
 """Standard errors below which a larger character is not even listed."""
 _MOST_COLUMNS = 1500
 _MOST_PRODUCTS = 4e9
-"""Beyond so many multiplications, pairs are looked for among the neighbours of singles alone."""
+"""Beyond so many multiplications pairs are looked at only as neighbours of singles."""
 _CHUNK = 128
 _ROUNDING = 1e-13
 """Residuals below this share of the largest value have nothing to show."""
@@ -54,8 +54,9 @@ def grown_regression(
 ) -> FourierTransform:
     """A sparse regression on a first dictionary, and on what its residual shows, round after round.
 
-    In each round the singles, the pairs and the neighbours of what is in the fit (one feature more,
-    or one fewer) are held against the residual.
+    In each round the singles and the neighbours of what is in the fit (one feature more, or one
+    fewer) are held against the residual, and in the first all pairs: later ones are mostly
+    neighbours.
 
     Args:
         samples: at least two.
@@ -71,10 +72,10 @@ def grown_regression(
     fitted = FourierTransform({(): standardized.mean}, samples.num_features)
     if active:
         fitted = sparse_regression(samples, standardized, sorted(active), folds=folds)
-    for _ in range(_MAX_ROUNDS):
+    for turn in range(_MAX_ROUNDS):
         active |= {support for support in fitted if support}
         residual = samples.values - fitted(samples.masks)
-        joining = _joining(samples, signs, residual, active, degree)
+        joining = _joining(samples, signs, residual, active=active, degree=degree, pairs=turn == 0)
         if not joining:
             break
         fitted = sparse_regression(samples, standardized, sorted(active | joining), folds=folds)
@@ -89,8 +90,10 @@ def _joining(
     samples: Samples,
     signs: Singles,
     residual: NDArray[np.float64],
+    *,
     active: set[Support],
     degree: int,
+    pairs: bool,
 ) -> set[Support]:
     """The strongest characters outside the fit that chance hardly explains."""
     error = float(np.sqrt(np.mean(residual**2) / len(residual)))
@@ -100,7 +103,10 @@ def _joining(
     alone = np.abs(signs.T @ weights)
     strength: dict[Support, float] = {}
     looked_at = 0
-    for number, found in _larger(samples, signs, weights, sorted(active), degree):
+    wanted = pairs and degree > 1 and signs.size * signs.shape[1] <= _MOST_PRODUCTS
+    looks = [_pairs(signs, weights)] if wanted else []
+    looks.extend(_neighbours(samples, signs, weights, sorted(active), degree))
+    for number, found in looks:
         looked_at += number
         strength.update(found)
     threshold = _threshold(looked_at)
@@ -117,15 +123,17 @@ def _threshold(number: int) -> float:
     return float(norm.isf(_FALSE_ALARMS / 2 / max(number, 2 * _FALSE_ALARMS)))
 
 
-def _larger(
+def _pairs(signs: Singles, weights: Singles) -> tuple[int, dict[Support, float]]:
+    """How many pairs there are, and the evidence for those with some."""
+    evidence = np.triu(np.abs(signs.T @ (signs * weights[:, None])), 1)
+    places = np.argwhere(evidence > _SOME).tolist()
+    return comb(signs.shape[1], 2), {(i, j): float(evidence[i, j]) for i, j in places}
+
+
+def _neighbours(
     samples: Samples, signs: Singles, weights: Singles, active: list[Support], degree: int
 ) -> Iterator[tuple[int, dict[Support, float]]]:
-    """How many pairs or neighbours were looked at, and the evidence for those with some."""
-    num_features = samples.num_features
-    if degree > 1 and signs.size * num_features <= _MOST_PRODUCTS:
-        evidence = np.triu(np.abs(signs.T @ (signs * weights[:, None])), 1)
-        pairs = np.argwhere(evidence > _SOME).tolist()
-        yield comb(num_features, 2), {(i, j): float(evidence[i, j]) for i, j in pairs}
+    """How many neighbours of what is in the fit were looked at, and the evidence for some."""
     for start in range(0, len(active), _CHUNK):
         chunk = active[start : start + _CHUNK]
         products = characters(samples.masks, chunk).astype(np.float32) * weights[:, None]
