@@ -55,8 +55,8 @@ def grown_regression(
     """A sparse regression on a first dictionary, and on what its residual shows, round after round.
 
     In each round the singles and the neighbours of what is in the fit (one feature more, or one
-    fewer) are held against the residual, and in the first all pairs: later ones are mostly
-    neighbours.
+    fewer) are held against the residual, and all pairs too: in every round where nothing is given,
+    and else in the first, since whoever gives a dictionary has looked at pairs.
 
     Args:
         samples: at least two.
@@ -68,14 +68,17 @@ def grown_regression(
     signs = samples.masks.astype(np.float32)
     signs *= -2
     signs += 1
-    active = {support for support in start if support}
+    given = {support for support in start if support}
+    active = set(given)
     fitted = FourierTransform({(): standardized.mean}, samples.num_features)
     if active:
         fitted = sparse_regression(samples, standardized, sorted(active), folds=folds)
     for turn in range(_MAX_ROUNDS):
         active |= {support for support in fitted if support}
         residual = samples.values - fitted(samples.masks)
-        joining = _joining(samples, signs, residual, active=active, degree=degree, pairs=turn == 0)
+        joining = _joining(
+            samples, signs, residual, active=active, degree=degree, pairs=turn == 0 or not given
+        )
         if not joining:
             break
         fitted = sparse_regression(samples, standardized, sorted(active | joining), folds=folds)
