@@ -41,7 +41,7 @@ def proposals(code: BCH) -> tuple[Proposal, ...]:
     """The ways to guess, the cheapest first."""
     return (
         Decoded(code, num_doubtful=0),
-        Decoded(code, num_doubtful=2 * code.num_errors),
+        Decoded(code, num_doubtful=3 * code.num_errors + 1),
         Scanned(code.num_features, code.num_errors),
     )
 

@@ -34,10 +34,10 @@ def noisy_words(code, *, count, noise, seed=0):
 
 
 def by_brute_force(code, word, num_doubtful):
-    """Turns every pattern of at most two doubtful parities and decodes each word by itself."""
+    """Turns every pattern of at most three doubtful parities and decodes each word by itself."""
     doubtful = np.argsort(np.abs(word), kind="stable")[:num_doubtful]
     found = set()
-    for pattern in chain.from_iterable(combinations(doubtful, size) for size in range(3)):
+    for pattern in chain.from_iterable(combinations(doubtful, size) for size in range(4)):
         parities = word < 0
         parities[list(pattern)] ^= True
         for support in code.decode(parities[None]).supports:
@@ -109,7 +109,7 @@ def test_candidates_are_those_of_every_pattern(num_features, num_errors, num_dou
 
 
 def test_the_likeliest_support_is_found_through_noise():
-    """Where hard decoding finds under half of the supports, soft decoding finds over two thirds."""
+    """Soft decoding finds far more than hard decoding, and nothing less likely than the truth."""
     code = bch_code(36, 5)
     words, supports = noisy_words(code, count=60, noise=1.2)
     hard = chase(code, words, num_doubtful=0).likeliest()
@@ -122,7 +122,11 @@ def test_the_likeliest_support_is_found_through_noise():
         )
 
     assert num_right(hard) < 30
-    assert num_right(soft) > 40
+    assert num_right(soft) > num_right(hard) + 10
+    truth = np.array([word @ signs_of(code, s) for word, s in zip(words, supports, strict=True)])
+    found = {row: candidates_of(soft, row)[0] for row in soft.rows.tolist()}
+    less_likely = [row for row, (_, likelihood) in found.items() if likelihood < truth[row] - 1e-9]
+    assert len(less_likely) <= 3
 
 
 def test_without_noise_the_first_candidate_is_the_support():
@@ -223,7 +227,7 @@ def test_an_empty_batch_stays_empty():
     assert found.likeliest().rows.shape == (0,)
 
 
-@pytest.mark.parametrize("at_once", [1, 21, 22, 50, 150])
+@pytest.mark.parametrize("at_once", [1, 29, 30, 50, 150])
 def test_memory_does_not_change_candidates(at_once, monkeypatch):
     """A word at a time, two or more at a time, the same candidates come out."""
     code = bch_code(7, 2)
@@ -240,4 +244,4 @@ def test_memory_does_not_change_candidates(at_once, monkeypatch):
     decode = module._decoded
     monkeypatch.setattr(module, "_decoded", watched)
     assert_same(chase(code, words, num_doubtful=4), expected)
-    assert widest == max(1, at_once // 11)
+    assert widest == max(1, at_once // 15)
