@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.stats import norm
 
+from spex_api.decoding.least_squares import least_squares
 from spex_api.decoding.sparse_regression import sparse_regression
-from spex_api.transforms import FourierTransform, characters
+from spex_api.transforms import characters
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from spex_api.decoding.sparse_regression import Folds
     from spex_api.decoding.standardization import Standardized
     from spex_api.samples import Samples
-    from spex_api.transforms import Support
+    from spex_api.transforms import FourierTransform, Support
 
     Singles = NDArray[np.float32]
 
@@ -70,16 +71,17 @@ def grown_regression(
     signs += 1
     given = {support for support in start if support}
     active = set(given)
-    fitted = FourierTransform({(): standardized.mean}, samples.num_features)
-    if active:
-        fitted = sparse_regression(samples, standardized, sorted(active), folds=folds)
+    # What is given is fitted as it stands, for its residual; the first regression decides on it.
+    fitted = least_squares(samples, sorted({(), *given}))
+    if fitted is None:
+        fitted = sparse_regression(samples, standardized, sorted(given), folds=folds)
     for turn in range(_MAX_ROUNDS):
         active |= {support for support in fitted if support}
         residual = samples.values - fitted(samples.masks)
         joining = _joining(
             samples, signs, residual, active=active, degree=degree, pairs=turn == 0 or not given
         )
-        if not joining:
+        if not joining and not (turn == 0 and given):
             break
         fitted = sparse_regression(samples, standardized, sorted(active | joining), folds=folds)
         kept = {support for support in fitted if support}
