@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import chain, combinations
 from math import comb
 from typing import TYPE_CHECKING
 
@@ -127,15 +126,19 @@ class Scanned:
 def _small_supports(num_features: int, degree: int) -> tuple[Supports, ...]:
     """All supports of one feature, of two, and so on, as long as they are not too many."""
     found: list[Supports] = []
-    total = 0
+    chosen = np.zeros((1, 0), dtype=np.intp)
+    last = np.full(1, -1)
     for size in range(1, degree + 1):
-        total += comb(num_features, size)
-        if total > _MOST_SCANNED:
+        if sum(comb(num_features, each) for each in range(1, size + 1)) > _MOST_SCANNED:
             break
-        chosen = chain.from_iterable(combinations(range(num_features), size))
-        supports = np.full((comb(num_features, size), degree), -1, dtype=np.intp)
-        supports[:, :size] = np.fromiter(chosen, dtype=np.intp).reshape(-1, size)
-        found.append(supports)
+        # Each support is followed by every feature behind its last.
+        followers = num_features - 1 - last
+        rows = np.repeat(np.arange(len(chosen)), followers)
+        starts = np.repeat(np.cumsum(followers) - followers, followers)
+        last = np.arange(len(rows)) - starts + last[rows] + 1
+        chosen = np.column_stack([chosen[rows], last])
+        padding = np.full((len(chosen), degree - size), -1)
+        found.append(np.concatenate([chosen, padding], axis=1))
     return tuple(found)
 
 

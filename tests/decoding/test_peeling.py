@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,7 @@ from spex_api.decoding.bins import coded_rows
 from spex_api.decoding.bins import fill_bins as fill
 from spex_api.decoding.peeling import Guess, account
 from spex_api.decoding.peeling import peel as peel_bins
-from spex_api.decoding.proposals import Decoded, Scanned, proposals
+from spex_api.decoding.proposals import Decoded, Scanned, _small_supports, proposals
 from spex_api.samples import Samples
 from spex_api.sampling.aliased import aliased_plan
 from spex_api.transforms import FourierTransform
@@ -128,6 +130,14 @@ def test_neighbours_reach_beyond_the_small():
     first, _ = peel(bins, [Decoded(bch_code(150, 4), num_doubtful=8)], degree=4)
     assert found(first).keys() == {(10, 20, 30)}
     assert [10, 20, 30, 40] in scan(first).supports.tolist()
+
+
+def test_all_small_supports_are_scanned():
+    """Every support of one feature, of two and so on, once, in order, until they are too many."""
+    listed = [tuple(row[row >= 0].tolist()) for part in _small_supports(7, 3) for row in part]
+    expected = [s for size in (1, 2, 3) for s in combinations(range(7), size)]
+    assert listed == expected
+    assert [len(part) for part in _small_supports(1000, 5)] == [1000, 499_500]
 
 
 def test_soft_decoding_finds_more_than_hard():
