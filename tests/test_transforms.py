@@ -39,7 +39,9 @@ def test_fourier_is_its_definition(coefficients):
         sum(value * np.prod([(-1.0) ** m[i] for i in s]) for s, value in coefficients.items())
         for m in CUBE
     ]
-    np.testing.assert_allclose(FourierTransform(coefficients, NUM_FEATURES)(CUBE), expected)
+    np.testing.assert_allclose(
+        FourierTransform(coefficients, NUM_FEATURES)(CUBE), expected, atol=1e-12
+    )
 
 
 @given(sparse_coefficients())
