@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from dataclasses import MISSING, dataclass, fields
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, Self
+
+from spex_api.transforms import FourierTransform
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
 
     from spex_api.decoding.peeling import Peeling
     from spex_api.samples import QueryPlan, Samples
-    from spex_api.transforms import FourierTransform
 
 __all__ = ["Decoder", "Recovery", "Status", "concise"]
 
@@ -77,6 +78,11 @@ class Recovery:
     status: Status = Status.CONVERGED
     covariance: NDArray[np.float64] | None = None
     peeling: Peeling | None = None
+
+    @classmethod
+    def constant(cls, value: float, num_features: int) -> Self:
+        """What every decoder makes of values that do not vary."""
+        return cls(FourierTransform({(): value}, num_features), Status.CONSTANT)
 
     def __post_init__(self) -> None:
         if self.covariance is not None:

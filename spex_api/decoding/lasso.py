@@ -19,7 +19,6 @@ from spex_api.decoding.sparse_regression import shuffled_folds, sparse_regressio
 from spex_api.decoding.standardization import standardize
 from spex_api.errors import BudgetTooSmall, UsageError
 from spex_api.sampling.uniform import uniform_plan
-from spex_api.transforms import FourierTransform
 
 if TYPE_CHECKING:
     from spex_api.samples import QueryPlan, Samples
@@ -81,8 +80,7 @@ class Lasso:
             )
         standardized = standardize(samples)
         if standardized.scale == 0:
-            transform = FourierTransform({(): standardized.mean}, samples.num_features)
-            return Recovery(transform, Status.CONSTANT)
+            return Recovery.constant(standardized.mean, samples.num_features)
         with threadpool_limits(limits=1, user_api="blas"):
             supports = self._supports(samples)
             folds = shuffled_folds(len(samples), self.num_folds, seed=self.seed)

@@ -134,8 +134,7 @@ class ProxySPEX:
         ordered = samples.take(np.lexsort((samples.values, *samples.masks.T)))
         standardized = standardize(ordered)
         if standardized.scale == 0:
-            transform = FourierTransform({(): standardized.mean}, samples.num_features)
-            return Recovery(transform, Status.CONSTANT)
+            return Recovery.constant(standardized.mean, samples.num_features)
         weights = 1.0 / (0.5 + standardized.variances)
         data = _Data(ordered.masks, standardized.values, weights / weights.mean())
         with threadpool_limits(limits=1, user_api="blas"):

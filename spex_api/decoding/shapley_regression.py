@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from spex_api.decoding.decoder import Recovery, Status, concise
+from spex_api.decoding.decoder import Recovery, concise
 from spex_api.decoding.repeats import without_repeats
 from spex_api.decoding.standardization import standardize
 from spex_api.decoding.support_ridge import ridge
@@ -29,7 +29,6 @@ from spex_api.transforms import FourierTransform, MobiusTransform, characters, m
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from spex_api.decoding.standardization import Standardized
     from spex_api.samples import QueryPlan, Samples
     from spex_api.transforms import Support
 
@@ -73,7 +72,7 @@ class FaithBanzhaf:
         supports = _supports(samples.num_features, self.order, self.max_columns)
         standardized = standardize(distinct)
         if standardized.scale == 0:
-            return _constant(standardized, samples.num_features)
+            return Recovery.constant(standardized.mean, samples.num_features)
         with threadpool_limits(limits=1, user_api="blas"):
             columns = characters(distinct.masks, supports)
             if _is_cube(distinct):
@@ -169,7 +168,7 @@ def _shapley(samples: Samples, order: int, max_columns: int) -> Recovery:
             )
     standardized = standardize(distinct)
     if standardized.scale == 0:
-        return _constant(standardized, num_features)
+        return Recovery.constant(standardized.mean, num_features)
     empty, full = float(standardized.values[0]), float(standardized.values[-1])
     # The constraint Σ μ̂ = f(1) − f(0) holds at the start, equal shares of the singles, and each
     # column less the mean of all leaves it so.
@@ -237,10 +236,6 @@ def _checked(samples: Samples) -> Samples:
 
 def _is_cube(distinct: Samples) -> bool:
     return len(distinct) == 1 << distinct.num_features
-
-
-def _constant(standardized: Standardized, num_features: int) -> Recovery:
-    return Recovery(FourierTransform({(): standardized.mean}, num_features), Status.CONSTANT)
 
 
 def _check_settings(order: int, max_columns: int) -> None:

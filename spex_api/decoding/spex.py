@@ -26,7 +26,6 @@ from spex_api.decoding.walsh_hadamard import WalshHadamard
 from spex_api.errors import BudgetTooSmall, UsageError
 from spex_api.sampling.aliased import aliased_plan, num_coded_queries
 from spex_api.sampling.uniform import uniform_plan
-from spex_api.transforms import FourierTransform
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
     from spex_api.decoding.peeling import Peeling
     from spex_api.decoding.sparse_regression import Folds
     from spex_api.samples import QueryPlan, Samples
-    from spex_api.transforms import Support
+    from spex_api.transforms import FourierTransform, Support
 
 __all__ = ["SPEX"]
 
@@ -127,8 +126,7 @@ class SPEX:
             )
         standardized = standardize(samples)
         if standardized.scale == 0:
-            transform = FourierTransform({(): standardized.mean}, samples.num_features)
-            return Recovery(transform, Status.CONSTANT)
+            return Recovery.constant(standardized.mean, samples.num_features)
         with threadpool_limits(limits=1, user_api="blas"):
             distinct = without_repeats(samples)
             cube = 2 ** min(samples.num_features, 60)

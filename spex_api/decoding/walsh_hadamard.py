@@ -154,8 +154,7 @@ def _cube(distinct: Samples) -> tuple[Floats, Floats | None]:
 def _regression(samples: Samples) -> Recovery:
     standardized = standardize(samples)
     if standardized.scale == 0:
-        transform = FourierTransform({(): standardized.mean}, samples.num_features)
-        return Recovery(transform, Status.CONSTANT)
+        return Recovery.constant(standardized.mean, samples.num_features)
     with threadpool_limits(limits=1, user_api="blas"):
         folds = shuffled_folds(len(samples), _NUM_FOLDS, seed=0)
         transform = grown_regression(samples, standardized, (), degree=_DEGREE, folds=folds)
