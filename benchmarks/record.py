@@ -1,0 +1,83 @@
+"""Records what a real model says to a prompt under many masks, so that decoders can be compared.
+
+    python -m pip install -e ".[local]"
+    python benchmarks/record.py tests/data/recorded/review_b_40_words.toml --masks 2600
+
+Writes, beside the spec, an `.npz` of `masks` (num_masks, num_features) of 0 and 1 (1 = kept),
+`values` (num_masks,) in the score's unit, and `full` and `empty`, the values of the whole prompt
+and of none of it. Where the cube has no more masks than are asked for, all of them are recorded.
+Answers are kept on disk: a run that breaks off goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from spex_api.events import Event, Progress
+from spex_api.prompts import Prompt
+from spex_api.querying.budget import Budget
+from spex_api.querying.policy import Meter
+from spex_api.querying.stack import open_stack
+from spex_api.querying.value_function import ValueFunction
+from spex_api.sampling.uniform import uniform_plan
+from spex_api.scores import LabelLogOdds
+from spex_api.spec import ExplainSpec, read_spec
+
+
+async def record(spec: ExplainSpec, num_masks: int, *, seed: int) -> dict[str, np.ndarray]:
+    """The table of a spec: masks in the order of their plan, and their values."""
+    prompt = Prompt.from_template(
+        spec.prompt.template,
+        split=spec.prompt.split,
+        mask=spec.prompt.mask,
+        text=spec.prompt.text or "",
+    )
+    masks = uniform_plan(prompt.num_features, num_masks, seed=seed).masks
+    # Masks that begin alike one after the other: the engine then computes what differs alone.
+    order = np.concatenate([[0, 1], 2 + np.lexsort(masks[2:, ::-1].T)])
+    meter = Meter()
+    async with open_stack(
+        spec.model, budget=Budget(requests=len(masks)), meter=meter, on_event=_tell
+    ) as adapter:
+        workers = adapter.capabilities.concurrency
+        function = ValueFunction(
+            prompt, adapter, LabelLogOdds(*spec.score.labels), meter, workers, _tell
+        )
+        answers = await function.evaluate(masks[order])
+    values = np.empty(len(masks))
+    values[order] = answers.values
+    if answers.censored or not np.isfinite(values).all():
+        raise SystemExit("Some answers lack a label: this prompt is not fit to be recorded.")
+    return {"masks": masks[2:], "values": values[2:], "full": values[0], "empty": values[1]}
+
+
+def _tell(event: Event) -> None:
+    if isinstance(event, Progress) and event.done % 100 == 0:
+        print(f"\r{event.done} of {event.total}", end="", file=sys.stderr, flush=True)
+
+
+def main() -> None:
+    """Records one spec."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("spec", type=Path)
+    parser.add_argument("--masks", type=int, default=2600)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, help="by default beside the spec")
+    options = parser.parse_args()
+    table = asyncio.run(record(read_spec(options.spec), options.masks, seed=options.seed))
+    path = options.out or options.spec.with_suffix(".npz")
+    np.savez_compressed(path, **table)
+    values = table["values"]
+    print(
+        f"\n{path.name}: {len(values)} masks of {table['masks'].shape[1]} features, "
+        f"sd {values.std():.3f}, full {table['full']:.3f}, empty {table['empty']:.3f}"
+    )
+
+
+if __name__ == "__main__":
+    main()
