@@ -23,17 +23,16 @@ import warnings
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, replace
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import peers
+from conditions import on_one_core, versions
 from functions import Noisy, read_transforms, score
 from ledger import Decoded, Ledger, timed
 from planted import Planted
 from plots import plot_budgets, plot_seconds
 from tables import budgets_table, exact_table, noise_table, speed_table
-from threadpoolctl import threadpool_limits
 
 from spex_api.decoding import SPEX, choose_decoder
 from spex_api.samples import Samples
@@ -50,15 +49,6 @@ if TYPE_CHECKING:
 _NOISE_OF_PLANTED = 0.1
 _NOISE_OF_TRANSFORMS = 0.09
 """0.3 standard deviations."""
-_PACKAGES = (
-    "spex-api",
-    "spectralexplain",
-    "sparse-transform",
-    "shapiq",
-    "lightgbm",
-    "scikit-learn",
-    "numpy",
-)
 _SETTINGS = "64:6:50 64:6:100 256:6:50 256:6:100"
 _GRID = " ".join(f"{n}:{b}:{terms}" for n in (64, 256, 1000) for b in (6, 8) for terms in (50, 100))
 
@@ -167,7 +157,7 @@ def _speed(options: argparse.Namespace) -> str:
 
 def _peak(planted: Planted) -> dict[str, Any]:
     """Draws samples and decodes them; the peak memory of this process holds both, and Python."""
-    _on_one_core()
+    on_one_core()
     plan = SPEX(sparsity_exponent=planted.exponent).plan(
         planted.num_features, None, seed=planted.seed
     )
@@ -263,24 +253,8 @@ def _report(options: argparse.Namespace) -> str:
         "Seconds and memory": speed_table(cells),
     }
     text = "\n\n".join(f"## {title}\n\n{table}" for title, table in tables.items())
-    (folder / "decoders.md").write_text(f"# Decoders\n\n{text}\n\n{_versions()}\n")
+    (folder / "decoders.md").write_text(f"# Decoders\n\n{text}\n\nOne core; {versions()}\n")
     return text
-
-
-def _versions() -> str:
-    found = []
-    for name in _PACKAGES:
-        try:
-            found.append(f"{name} {version(name)}")
-        except PackageNotFoundError:
-            continue
-    return f"One core; Python {sys.version.split()[0]}, {', '.join(found)}."
-
-
-def _on_one_core() -> None:
-    threadpool_limits(limits=1)
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 
 
 def _options() -> argparse.Namespace:
@@ -330,10 +304,10 @@ def _add_budgets(budgets: argparse.ArgumentParser) -> None:
 def main() -> None:
     """Fills the cells that a command asks for, and prints its table."""
     options = _options()
-    _on_one_core()
+    on_one_core()
     warnings.simplefilter("ignore")  # the peers' own, hundreds a run
     options.ledger = Ledger(options.results)
-    text = f"{options.run(options)}\n\n{_versions()}"
+    text = f"{options.run(options)}\n\nOne core; {versions()}"
     print(text)
     if options.out:
         Path(options.out).write_text(text + "\n")

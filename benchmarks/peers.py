@@ -1,7 +1,7 @@
 """The peers, each called through its own public door; none of their code is here.
 
-SPEX and ProxySPEX of spectralexplain, ProxySPEX of shapiq, and ridge regressions of scikit-learn,
-each imported when it is called: without them ours can still be measured.
+SPEX and ProxySPEX of spectralexplain, ProxySPEX of shapiq, and ridge and LASSO regressions of
+scikit-learn, each imported when it is called: without them ours can still be measured.
 
 What this module does not know: our own decoders.
 """
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "coded_signal",
     "largest_code",
+    "lasso",
     "proxyspex_published",
     "proxyspex_shapiq",
     "ridge",
@@ -41,6 +42,7 @@ __all__ = [
 
 _PENALTIES = np.logspace(-2, 6, 25)
 _NUM_GROUPS = 3
+_NUM_FOLDS = 5
 _DEGREE = 5
 
 
@@ -162,8 +164,9 @@ def proxyspex_shapiq(function: Noisy, num_queries: int, *, seed: int = 0) -> Dec
 
     def decode() -> tuple[FourierTransform, str]:
         found = peer.approximate(num_queries, function)
+        values = found.values  # anew each time it is read
         terms = {
-            tuple(sorted(map(int, support))): float(found.values[place])
+            tuple(sorted(map(int, support))): float(values[place])
             for support, place in found.interaction_lookup.items()
         }
         transform = mobius_to_fourier(MobiusTransform(terms, num_features))
@@ -179,6 +182,20 @@ def ridge(samples: Samples, *, order: int) -> Decoded:
 
     def decode() -> tuple[FourierTransform, str]:
         model = import_module("sklearn.linear_model").RidgeCV(alphas=_PENALTIES)
+        fit = model.fit(characters(samples.masks, supports), samples.values)
+        terms = {(): float(fit.intercept_), **dict(zip(supports, fit.coef_.tolist(), strict=True))}
+        return FourierTransform(terms, samples.num_features), f"{len(supports):,} columns"
+
+    return timed(decode)
+
+
+def lasso(samples: Samples, *, order: int) -> Decoded:
+    """The LASSO on all supports up to an order, its penalty by five folds."""
+    features = range(samples.num_features)
+    supports = [key for size in range(1, order + 1) for key in combinations(features, size)]
+
+    def decode() -> tuple[FourierTransform, str]:
+        model = import_module("sklearn.linear_model").LassoCV(cv=_NUM_FOLDS)
         fit = model.fit(characters(samples.masks, supports), samples.values)
         terms = {(): float(fit.intercept_), **dict(zip(supports, fit.coef_.tolist(), strict=True))}
         return FourierTransform(terms, samples.num_features), f"{len(supports):,} columns"

@@ -14,15 +14,18 @@ import matplotlib as mpl
 mpl.use("Agg")
 
 import matplotlib.pyplot as plt
+from comparison import LEAD
+from methods import METHODS, OURS, PEERS
 from tables import TITLES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from comparison import Curves
     from ledger import Cell
 
-__all__ = ["plot_budgets", "plot_seconds"]
+__all__ = ["plot_budgets", "plot_faithfulness", "plot_seconds"]
 
 _OURS = {"color": "black", "linewidth": 2.0, "marker": "o"}
 _PEER = {"linewidth": 1.0, "marker": "."}
@@ -97,6 +100,51 @@ def plot_seconds(cells: Sequence[Cell], path: Path) -> None:
     panel.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
     figure.tight_layout()
     _save(figure, path)
+
+
+def plot_faithfulness(measured: Curves, path: Path) -> None:
+    """Mean R² with its interval against queries, one panel a table; below zero is not drawn."""
+    columns = 4
+    rows = max(1, -(-len(measured) // columns))
+    figure, panels = plt.subplots(
+        rows, columns, figsize=(13, 3.2 * rows + 1.0), squeeze=False, sharex=False
+    )
+    shown = [name for name in METHODS if any(name in each for each in measured.values())]
+    for panel in panels.flat[len(measured) :]:
+        panel.set_axis_off()
+    for panel, (table, by_method) in zip(panels.flat, measured.items(), strict=False):
+        sizes = sorted({size for curve in by_method.values() for size in curve})
+        for method in reversed(shown):  # the first of them is drawn last, above the others
+            curve = by_method.get(method, {})
+            points = [(size, each.value, each.half_width) for size, each in curve.items()]
+            panel.errorbar(
+                *(zip(*points, strict=True) if points else ([], [], [])),
+                label=method,
+                elinewidth=0.5,
+                **_style(method),
+            )
+        panel.set_title(table, fontsize=8)
+        panel.set_xscale("log")
+        panel.set_xticks(sizes, map(str, sizes), fontsize=6, rotation=60)
+        panel.minorticks_off()
+        panel.set_ylim(bottom=max(0.0, panel.get_ylim()[0]))
+        panel.grid(alpha=0.3)
+    for row in panels:
+        row[0].set_ylabel("held-out R²")
+    handles, labels = panels.flat[0].get_legend_handles_labels()
+    figure.legend(handles[::-1], labels[::-1], ncols=5, loc="lower center", fontsize=8)
+    figure.tight_layout(rect=(0, 0.9 / (3.2 * rows + 1.0), 1, 1))
+    _save(figure, path)
+
+
+def _style(method: str) -> dict[str, object]:
+    """Ours black, the decoder that leads thick and the others broken; peers in colours."""
+    if method == LEAD:
+        return _OURS
+    if method in OURS:
+        dashes = ("-", "--", "-.", ":")[list(OURS).index(method)]
+        return {**_PEER, "color": "black", "linestyle": dashes}
+    return {**_PEER, "color": f"C{list(PEERS).index(method)}"}
 
 
 def _save(figure: plt.Figure, path: Path) -> None:

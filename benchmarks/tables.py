@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ledger import Cell
 
-__all__ = ["TITLES", "budgets_table", "exact_table", "noise_table", "speed_table"]
+__all__ = ["TITLES", "budgets_table", "exact_table", "markdown", "noise_table", "speed_table"]
 
 _SETTING = ("num_features", "exponent", "num_terms")
 TITLES = {
@@ -54,7 +54,7 @@ def exact_table(cells: Sequence[Cell], *, masks: str) -> str:
             ]
         )
     head = ["n", "b", "coefficients", "decoder", "exact", "median s", "longest s", "where not"]
-    return _table(head, rows)
+    return markdown(head, rows)
 
 
 def noise_table(cells: Sequence[Cell]) -> str:
@@ -75,7 +75,7 @@ def noise_table(cells: Sequence[Cell]) -> str:
             ]
         )
     head = ["n", "b", "coefficients", "decoder", "seeds", "mean recall", "mean R²", "median s"]
-    return _table(head, rows)
+    return markdown(head, rows)
 
 
 def speed_table(cells: Sequence[Cell]) -> str:
@@ -101,7 +101,7 @@ def speed_table(cells: Sequence[Cell]) -> str:
             r_squared = f"{cell['r_squared']:.4f}"
             rows.append([*setting, "ours", f"{cell['seconds']:.2f}", "", r_squared, memory])
     head = ["n", "b", "coefficients", "noise", "decoder", "s", "of ours", "R²", "peak memory"]
-    return _table(head, rows)
+    return markdown(head, rows)
 
 
 def budgets_table(cells: Sequence[Cell]) -> str:
@@ -141,7 +141,7 @@ def budgets_table(cells: Sequence[Cell]) -> str:
     columns = [TITLES[method] for method in methods]
     head = ["function", "n", "queries", "ours", "R²", "s", *columns, "best peer", "difference"]
     worst = f"worst difference: {min(differences):+.4f}" if differences else "no peer yet"
-    return f"{_table(head, rows)}\n\n{worst}"
+    return f"{markdown(head, rows)}\n\n{worst}"
 
 
 def _planted(cells: Iterable[Cell]) -> list[Cell]:
@@ -162,6 +162,7 @@ def _median(cells: Iterable[Cell], name: str) -> float:
     return float(np.median([cell[name] for cell in cells]))
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+def markdown(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A table of Markdown, one line a row."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
