@@ -21,7 +21,7 @@ class Progress:
 
     Attributes:
         done: how many answers are there.
-        total: how many the plan needs.
+        total: how many are needed before the next look, those that are there among them.
         cached: how many requests were answered from disk.
         in_flight: how many are being waited for.
         retries: how many were sent again after a failure.

@@ -1,4 +1,7 @@
-"""The whole architecture on one screen: plan → query → decode → index."""
+"""The whole architecture on one screen: plan → query → decode → index.
+
+With a target, query and decode take turns until it is reached.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +10,17 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from spex_api.decoding.auto import choose_decoder
-from spex_api.decoding.ridge import additive_ridge
+from spex_api.design import draw_design
 from spex_api.errors import UsageError
 from spex_api.events import EventHandler, Notice, ignore
 from spex_api.explanation import Cost, Explanation, Provenance
-from spex_api.fidelity import Faithfulness, held_out_faithfulness
-from spex_api.indices import Interactions, check_index, interactions
+from spex_api.finding import find
+from spex_api.indices import check_index
 from spex_api.querying.budget import Budget
 from spex_api.querying.policy import Meter
 from spex_api.querying.stack import open_stack
 from spex_api.querying.value_function import Evaluation, ValueFunction
-from spex_api.sampling.survey import Survey, draw_survey
+from spex_api.sampling.uniform import HALF
 from spex_api.synchronous import synchronous
 
 if TYPE_CHECKING:
@@ -27,7 +29,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
 
-    from spex_api.decoding.decoder import Decoder, Recovery
+    from spex_api.decoding.decoder import Decoder
+    from spex_api.design import Design
+    from spex_api.finding import Finding
+    from spex_api.indices import Interactions
     from spex_api.prompts import Prompt
     from spex_api.querying.adapter import Adapter
     from spex_api.scores import Score
@@ -47,6 +52,8 @@ async def explain(
     order: int = 2,
     decoder: str | Decoder = "auto",
     seed: int = 0,
+    keep: float = HALF,
+    target_faithfulness: float | None = None,
     concurrency: int | None = None,
     on_event: EventHandler = ignore,
 ) -> Explanation:
@@ -59,11 +66,15 @@ async def explain(
         prompt: what is asked, and which parts of it may be masked.
         model: a name such as "local" or "openai:gpt-4.1-mini", or an adapter.
         score: the number in an answer.
-        budget: the cap. A fifth of the masks is held out to measure the fit.
+        budget: the cap. About a fifth of the masks is held out to measure the fit.
         index: the interaction index; see `spex_api.indices`.
         order: the size of the largest interactions.
         decoder: "auto", a decoder's name, or a decoder.
         seed: of everything that is drawn.
+        keep: the probability with which a mask keeps each part, from 0.5 to 0.95: near 1 the masks
+            stand near the full prompt. Decoders with masks of their own take 0.5 only.
+        target_faithfulness: stop as soon as the lower end of the held-out interval reaches this R²,
+            from 0 to 1; None asks the whole budget. See `spex_api.stopping`.
         concurrency: how many requests may be under way at once; by default the endpoint's own.
         on_event: is told what happens.
 
@@ -79,14 +90,31 @@ async def explain(
         workers = concurrency or adapter.capabilities.concurrency
         function = ValueFunction(prompt, adapter, score, meter, workers, on_event)
         num_masks = budget.requests // function.requests_per_mask()
-        design = _design(decoder, prompt.num_features, num_masks, seed)
-        answers = await function.evaluate(design.survey.plan.masks)
-    on_event(Notice(f"Decoding. {design.reason}"))
-    finding = await asyncio.to_thread(_decode, design, answers, ordered=prompt.ordered)
+        design = draw_design(
+            decoder,
+            num_features=prompt.num_features,
+            num_masks=num_masks,
+            seed=seed,
+            keep=keep,
+            target=target_faithfulness,
+        )
+        answers = Evaluation.nothing()
+        for look in design.looks:
+            masks = design.survey.plan.masks[: look.num_masks]
+            answers += await function.evaluate(masks, before=answers)
+            on_event(Notice(f"Decoding. {look.reason}"))
+            finding = await asyncio.to_thread(
+                find, design, look, answers=answers, ordered=prompt.ordered
+            )
+            if finding.enough or not answers.complete:
+                break
     source = _Source(adapter.model, adapter.endpoint, repr(score), score.meaning)
     cost = _cost(answers, meter, free=adapter.capabilities.free)
     found = finding.interactions(index, order, prompt.features)
-    return _explanation(design, answers, finding, found, source=source, cost=cost, prompt=prompt)
+    told = finding.ending(design, answers, budget.requests)
+    return _explanation(
+        design, answers, finding, found, ending=told, source=source, cost=cost, prompt=prompt
+    )
 
 
 explain_sync = synchronous(explain, name="explain_sync")
@@ -101,19 +129,24 @@ def explain_function(
     order: int = 2,
     decoder: str | Decoder = "auto",
     seed: int = 0,
+    keep: float = HALF,
+    target_faithfulness: float | None = None,
     ordered: bool = False,
     names: tuple[str, ...] = (),
 ) -> Explanation:
     """Explains any function of masks the same way.
 
     Args:
-        function: from masks of shape (num_masks, num_features) to values of shape (num_masks,).
+        function: from masks of shape (num_masks, num_features) to values of shape (num_masks,);
+            with a target it is called once a round.
         num_features: how many features a mask has.
         budget: `requests` is the number of masks.
         index: the interaction index.
         order: the size of the largest interactions.
         decoder: "auto", a decoder's name, or a decoder.
         seed: of everything that is drawn.
+        keep: the probability with which a mask keeps each feature.
+        target_faithfulness: the R² at which to stop, or None.
         ordered: whether neighbouring features are neighbours.
         names: one a feature, or none.
 
@@ -123,25 +156,27 @@ def explain_function(
     check_index(index, order)
     if names and len(names) != num_features:
         raise UsageError(f"{len(names)} names are given for {num_features} features.")
-    design = _design(decoder, num_features, budget.requests, seed)
-    masks = design.survey.plan.masks
-    answers = Evaluation.of_values(function(masks), len(masks))
-    finding = _decode(design, answers, ordered=ordered)
+    design = draw_design(
+        decoder,
+        num_features=num_features,
+        num_masks=budget.requests,
+        seed=seed,
+        keep=keep,
+        target=target_faithfulness,
+    )
+    answers = Evaluation.nothing()
+    for look in design.looks:
+        masks = design.survey.plan.masks[len(answers.values) : look.num_masks]
+        answers += Evaluation.of_values(function(masks), len(masks))
+        finding = find(design, look, answers=answers, ordered=ordered)
+        if finding.enough:
+            break
     name = getattr(function, "__name__", type(function).__name__)
     source = _Source(name, meaning="value of the function")
     cost = _cost(answers, Meter(sent=len(answers.values)), free=True)
     found = finding.interactions(index, order, names)
-    return _explanation(design, answers, finding, found, source=source, cost=cost)
-
-
-@dataclass(frozen=True, slots=True)
-class _Design:
-    """Which masks, for which decoder, and why that one."""
-
-    decoder: Decoder
-    reason: str
-    survey: Survey
-    seed: int
+    told = finding.ending(design, answers, budget.requests)
+    return _explanation(design, answers, finding, found, ending=told, source=source, cost=cost)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,47 +187,6 @@ class _Source:
     endpoint: str = ""
     score: str = ""
     meaning: str = ""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Finding:
-    """What the samples show, and how well."""
-
-    recovery: Recovery
-    faithfulness: Faithfulness
-    num_samples: int
-
-    def interactions(self, index: str, order: int, names: tuple[str, ...]) -> Interactions:
-        """The transform's interactions, with intervals where the decoder has a covariance."""
-        found, covariance = self.recovery.transform, self.recovery.covariance
-        return interactions(found, index, order, covariance=covariance, names=names)
-
-
-def _design(decoder: str | Decoder, num_features: int, num_queries: int, seed: int) -> _Design:
-    chosen, reason = choose_decoder(decoder, num_features=num_features, num_queries=num_queries)
-    survey = draw_survey(
-        lambda count: chosen.plan(num_features, count, seed),
-        num_features=num_features,
-        num_queries=num_queries,
-        seed=seed,
-    )
-    return _Design(chosen, reason, survey, seed)
-
-
-def _decode(design: _Design, answers: Evaluation, *, ordered: bool) -> _Finding:
-    plan, held_out = design.survey.plan, design.survey.held_out
-    seen = answers.samples(plan, ~held_out, ordered=ordered)
-    exhaustive = not held_out.any()
-    unseen = seen if exhaustive else answers.samples(plan, held_out, ordered=ordered)
-    recovery = design.decoder.decode(seen)
-    faithfulness = held_out_faithfulness(
-        unseen.values,
-        recovery.transform(unseen.masks),
-        additive=additive_ridge(seen)(unseen.masks),
-        seed=design.seed,
-        exhaustive=exhaustive,
-    )
-    return _Finding(recovery, faithfulness, len(seen))
 
 
 def _cost(answers: Evaluation, meter: Meter, *, free: bool) -> Cost:
@@ -207,11 +201,12 @@ def _cost(answers: Evaluation, meter: Meter, *, free: bool) -> Cost:
 
 
 def _explanation(
-    design: _Design,
+    design: Design,
     answers: Evaluation,
-    finding: _Finding,
+    finding: Finding,
     found: Interactions,
     *,
+    ending: str,
     source: _Source,
     cost: Cost,
     prompt: Prompt | None = None,
@@ -222,8 +217,8 @@ def _explanation(
         transform=finding.recovery.transform,
         faithfulness=finding.faithfulness,
         usage=cost,
-        decoder=repr(design.decoder),
-        reason=design.reason,
+        decoder=repr(finding.look.decoder),
+        reason=finding.look.reason,
         status=str(finding.recovery.status),
         complete=answers.complete,
         provenance=Provenance(
@@ -233,7 +228,7 @@ def _explanation(
             score=source.score,
             meaning=source.meaning,
             seed=design.seed,
-            planned=len(design.survey.plan.masks),
+            planned=len(answers.values),
             samples=finding.num_samples,
             censored=answers.censored,
             without_value=answers.without_value,
@@ -241,5 +236,9 @@ def _explanation(
             full=answers.anchor(0),
             empty=answers.anchor(1),
             version=version("spex-api"),
+            keep=design.survey.plan.keep,
         ),
+        near=finding.near,
+        target=finding.target,
+        ending=ending,
     )

@@ -61,7 +61,7 @@ class Provenance:
         score: as it is written in Python.
         meaning: what a value is, and in which unit.
         seed: of the masks and of the bootstrap.
-        planned: how many masks were to be asked.
+        planned: how many masks were to be asked, up to where a target was reached.
         samples: how many the fit has seen.
         censored: how many values are only bounds.
         without_value: how many answers hold no value.
@@ -69,6 +69,7 @@ class Provenance:
         full: the measured value of the whole prompt, where there is one.
         empty: the measured value with every feature masked, where there is one.
         version: of this package.
+        keep: the probability with which the masks kept each feature.
     """
 
     model: str
@@ -85,6 +86,7 @@ class Provenance:
     full: float | None
     empty: float | None
     version: str
+    keep: float = 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,13 +97,19 @@ class Explanation:
         prompt: what was explained; None for a function.
         interactions: what features do, by the index that was asked for.
         transform: the surrogate behind it.
-        faithfulness: R² on masks that the fit has not seen.
+        faithfulness: R² on masks that the fit has not seen. With a target, its interval is
+            corrected for every look that was planned; see `spex_api.stopping`.
         usage: what it took.
         decoder: the decoder, as it is written in Python.
         reason: why this decoder.
         status: how the decoding went.
-        complete: whether the whole plan was asked; else the budget ended first.
+        complete: whether all that was to be asked was asked; else the budget ended first.
         provenance: where the numbers come from.
+        near: R² on unseen masks with one to three features removed, against the mean of their own
+            values; NaN where these do not vary. None where there were none: below about a hundred
+            masks, and in files of older versions.
+        target: the faithfulness that was aimed at, where one was.
+        ending: how the inquiry ended, in a sentence, where there was a target.
     """
 
     prompt: Prompt | None
@@ -114,6 +122,9 @@ class Explanation:
     status: str
     complete: bool
     provenance: Provenance
+    near: Faithfulness | None = None
+    target: float | None = None
+    ending: str = ""
 
     @property
     def baseline(self) -> float:
@@ -201,6 +212,27 @@ class _Faithfulness(_Border):
     additive: float | None
     exhaustive: bool
 
+    @classmethod
+    def of(cls, faithfulness: Faithfulness) -> _Faithfulness:
+        return cls(
+            value=_finite(faithfulness.value),
+            low=_finite(faithfulness.low),
+            high=_finite(faithfulness.high),
+            num_masks=faithfulness.num_masks,
+            additive=_finite(faithfulness.additive),
+            exhaustive=faithfulness.exhaustive,
+        )
+
+    def faithfulness(self) -> Faithfulness:
+        return Faithfulness(
+            _number(self.value),
+            _number(self.low),
+            _number(self.high),
+            self.num_masks,
+            _number(self.additive),
+            self.exhaustive,
+        )
+
 
 class _Usage(_Border):
     requests: int
@@ -214,6 +246,9 @@ class _Stored(_Border):
 
     schema_version: Literal[1] = 1
     faithfulness: _Faithfulness
+    near: _Faithfulness | None = None
+    target: float | None = None
+    ending: str = ""
     index: str
     order: int
     baseline: float
@@ -231,16 +266,12 @@ class _Stored(_Border):
 
     @classmethod
     def of(cls, explanation: Explanation) -> _Stored:
-        found, faith, usage = explanation.interactions, explanation.faithfulness, explanation.usage
+        found, usage, near = explanation.interactions, explanation.usage, explanation.near
         return cls(
-            faithfulness=_Faithfulness(
-                value=_finite(faith.value),
-                low=_finite(faith.low),
-                high=_finite(faith.high),
-                num_masks=faith.num_masks,
-                additive=_finite(faith.additive),
-                exhaustive=faith.exhaustive,
-            ),
+            faithfulness=_Faithfulness.of(explanation.faithfulness),
+            near=None if near is None else _Faithfulness.of(near),
+            target=explanation.target,
+            ending=explanation.ending,
             index=found.index,
             order=found.order,
             baseline=found.baseline,
@@ -270,7 +301,6 @@ class _Stored(_Border):
         for row in self.interactions:
             if row.low is not None and row.high is not None:
                 intervals[tuple(row.features)] = Interval(row.low, row.high)
-        faith = self.faithfulness
         return Explanation(
             prompt=self.prompt,
             interactions=Interactions(
@@ -284,20 +314,16 @@ class _Stored(_Border):
             transform=FourierTransform(
                 {tuple(term.features): term.value for term in self.transform}, self.num_features
             ),
-            faithfulness=Faithfulness(
-                _number(faith.value),
-                _number(faith.low),
-                _number(faith.high),
-                faith.num_masks,
-                _number(faith.additive),
-                faith.exhaustive,
-            ),
+            faithfulness=self.faithfulness.faithfulness(),
             usage=Cost(cached=self.usage.requests, **self.usage.model_dump()),
             decoder=self.decoder,
             reason=self.reason,
             status=self.status,
             complete=self.complete,
             provenance=self.provenance,
+            near=None if self.near is None else self.near.faithfulness(),
+            target=self.target,
+            ending=self.ending,
         )
 
 

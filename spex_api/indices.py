@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import accumulate, combinations, groupby
 from math import comb
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 from scipy import sparse
@@ -29,6 +29,8 @@ from spex_api.index_weights import check_index
 from spex_api.transforms import Support
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from spex_api.index_weights import Weight
@@ -39,6 +41,7 @@ __all__ = [
     "Interaction",
     "Interactions",
     "Interval",
+    "Unlisted",
     "check_index",
     "interactions",
 ]
@@ -124,12 +127,31 @@ class Interactions(Mapping[Support, float]):
         return f"<{len(self)} interactions: {self.index} to order {self.order}>"
 
 
+class Unlisted(Protocol):
+    """What is known of the coefficients that a transform does not list: how uncertain they are."""
+
+    def variances(
+        self, sets: Sequence[Support], weights: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """The variance that they add to `Σ_{S⊇T} weights[|S|] F[S]` for each set T.
+
+        Args:
+            sets: of one size.
+            weights: shape (num_features + 1,), by the size of S; 0 below the size of T.
+
+        Returns:
+            Shape (num_sets,).
+        """
+        ...
+
+
 def interactions(
     transform: FourierTransform,
     index: str = "FBII",
     order: int = 2,
     *,
     covariance: NDArray[np.float64] | None = None,
+    unlisted: Unlisted | None = None,
     names: tuple[str, ...] = (),
 ) -> Interactions:
     """The interactions of every set up to an order that the transform touches.
@@ -142,6 +164,7 @@ def interactions(
             value under another order.
         covariance: shape (num_terms, num_terms), of the transform's coefficients in its order;
             gives each interaction a 90 % interval under a normal distribution.
+        unlisted: what the coefficients that are not in the transform add to these intervals.
         names: one a feature.
 
     Raises:
@@ -154,12 +177,24 @@ def interactions(
     values = dict(zip(sets, (matrix @ coefficients).tolist(), strict=True))
     intervals: dict[Support, Interval] = {}
     if covariance is not None:
-        reaches = _STANDARD_DEVIATIONS * np.sqrt(_variances(matrix, covariance))
+        variances = _variances(matrix, covariance)
+        if unlisted is not None:
+            for size, group in groupby(range(len(sets)), key=lambda row: len(sets[row])):
+                rows = list(group)
+                by_size = _weights(weight, size, limit, transform.num_features)
+                variances[rows] += unlisted.variances([sets[row] for row in rows], by_size)
+        reaches = _STANDARD_DEVIATIONS * np.sqrt(variances)
         for (support, value), reach in zip(values.items(), reaches.tolist(), strict=True):
             intervals[support] = Interval(value - reach, value + reach)
     empty = {size: weight(0, size, limit) for size in set(map(len, transform))}
     baseline = sum(empty[len(support)] * value for support, value in transform.items())
     return Interactions(index, limit, values, intervals, baseline, names)
+
+
+def _weights(weight: Weight, size: int, order: int, num_features: int) -> NDArray[np.float64]:
+    """The weight of each size of supports in the index of a set, shape (num_features + 1,)."""
+    of_larger = [weight(size, larger, order) for larger in range(size, num_features + 1)]
+    return np.array([0.0] * size + of_larger)
 
 
 def _matrix(

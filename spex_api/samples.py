@@ -94,14 +94,18 @@ class QueryPlan:
         masks: shape (num_queries, num_features), uint8, 1 = kept.
         design: how the masks were drawn, in the words of `spex_api.sampling`.
         aliasing: the code behind them, where there is one.
+        keep: the probability with which the masks kept each feature: the reference measure of the
+            p-biased basis.
     """
 
     masks: NDArray[np.uint8]
     design: str = "uniform"
     aliasing: Aliasing | None = None
+    keep: float = 0.5
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "masks", as_masks(self.masks))
+        _check_keep(self.keep)
 
     def __len__(self) -> int:
         return len(self.masks)
@@ -124,6 +128,8 @@ class Samples:
         ordered: whether neighbouring features are neighbours in the text.
         aliasing: the code behind the masks, where there is one. It says nothing of rows: the masks
             may stand in any order, some may be missing, and others be among them.
+        keep: the probability with which the masks kept each feature: the reference measure of the
+            p-biased basis.
     """
 
     masks: NDArray[np.uint8]
@@ -131,6 +137,7 @@ class Samples:
     variances: NDArray[np.float64] | None = None
     ordered: bool = False
     aliasing: Aliasing | None = None
+    keep: float = 0.5
 
     def __post_init__(self) -> None:
         masks = as_masks(self.masks)
@@ -141,6 +148,7 @@ class Samples:
             if (variances < 0).any():
                 raise UsageError("Variances are not negative.")
             object.__setattr__(self, "variances", variances)
+        _check_keep(self.keep)
 
     @classmethod
     def from_arrays(
@@ -150,6 +158,7 @@ class Samples:
         variances: ArrayLike | None = None,
         *,
         ordered: bool = False,
+        keep: float = 0.5,
     ) -> Samples:
         """Samples from anything that NumPy can read.
 
@@ -158,15 +167,18 @@ class Samples:
             values: shape (num_samples,).
             variances: shape (num_samples,), where values were sampled.
             ordered: whether neighbouring features are neighbours in the text.
+            keep: the probability with which the masks kept each feature.
 
         Raises:
-            UsageError: shapes disagree, a mask is not of 0 and 1, or a number is not finite.
+            UsageError: shapes disagree, a mask is not of 0 and 1, a number is not finite, or `keep`
+                is no probability between 0 and 1.
         """
         return cls(
             masks=np.asarray(masks),
             values=np.asarray(values, dtype=np.float64),
             variances=None if variances is None else np.asarray(variances, dtype=np.float64),
             ordered=ordered,
+            keep=keep,
         )
 
     @classmethod
@@ -196,7 +208,7 @@ class Samples:
         answered = ~np.isnan(column)
         if given is not None:
             given = given[answered]
-        return cls(plan.masks[answered], column[answered], given, ordered, plan.aliasing)
+        return cls(plan.masks[answered], column[answered], given, ordered, plan.aliasing, plan.keep)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -217,6 +229,14 @@ class Samples:
         variances = None if self.variances is None else self.variances[chosen]
         return replace(
             self, masks=self.masks[chosen], values=self.values[chosen], variances=variances
+        )
+
+
+def _check_keep(keep: float) -> None:
+    if not 0 < keep < 1:
+        raise UsageError(
+            f"Masks keep each feature with a probability between 0 and 1, not {keep}.",
+            advice="Leave keep out for masks that keep half of the features.",
         )
 
 

@@ -58,6 +58,13 @@ class BudgetTable(_Table):
 
     requests: int = Field(default=1000, ge=1)
     usd: float | None = Field(default=None, ge=0)
+    target_faithfulness: float | None = Field(default=None, gt=0, lt=1)
+
+
+class MasksTable(_Table):
+    """`[masks]`: how masks are drawn."""
+
+    keep: float = Field(default=0.5, ge=0.5, le=0.95)
 
 
 class DecodeTable(_Table):
@@ -77,6 +84,7 @@ class ExplainSpec(_Table):
     score: ScoreTable
     limits: LimitsTable = LimitsTable()
     budget: BudgetTable = BudgetTable()
+    masks: MasksTable = MasksTable()
     decode: DecodeTable = DecodeTable()
 
 

@@ -58,7 +58,8 @@ def test_every_decoder_speaks_the_same_words(decoder):
 def test_faithfulness_is_of_masks_that_the_fit_has_not_seen():
     """The reported R² is that of `predict` on masks of which no fit knew: a fifth of the budget."""
     found = explained()
-    assert found.faithfulness.num_masks == 60
+    assert found.near is not None
+    assert (found.faithfulness.num_masks, found.near.num_masks) == (48, 12)
     assert found.provenance.samples == 240
     fresh = uniform_plan(len(WORDS), 2000, seed=99).masks
     prompt = spex.Prompt.from_template("{text}", text=TEXT)
@@ -153,7 +154,9 @@ def test_refused_masks_are_holes_and_the_rest_explains():
     texts = [request.messages[-1].content.split() for request in model.requests]
     assert refused == sum("thin" in said and "plot" not in said for said in texts)
     assert 50 < refused < 100
-    assert found.provenance.samples + found.faithfulness.num_masks + refused == 300
+    assert found.near is not None
+    unseen = found.faithfulness.num_masks + found.near.num_masks
+    assert found.provenance.samples + unseen + refused == 300
     assert (found.usage.requests, found.usage.sent) == (300 - refused, 300)
     assert found.complete
     assert found.interactions.strongest(1)[0] == (NEVER, FAILS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -54,6 +56,24 @@ def test_take_keeps_rows_together():
     np.testing.assert_array_equal(part.values, [3, 1])
     np.testing.assert_array_equal(part.variances, [0.3, 0.1])
     assert part.ordered
+
+
+def test_the_probability_goes_with_its_masks():
+    """From plan to samples to a part of them; one half where nothing else is said."""
+    samples = Samples.from_plan(QueryPlan(MASKS, keep=0.9), [5, 6, 7])
+    assert samples.keep == samples.take([1]).keep == 0.9
+    assert replace(samples, values=np.zeros(3)).keep == 0.9
+    assert Samples.from_arrays(MASKS, [5, 6, 7], keep=0.7).keep == 0.7
+    assert QueryPlan(MASKS).keep == Samples.from_arrays(MASKS, [5, 6, 7]).keep == 0.5
+
+
+@pytest.mark.parametrize("keep", [0.0, 1.0, -1, float("nan")])
+def test_a_probability_lies_between(keep):
+    """With 0 and 1 there is one mask, and no measure."""
+    with pytest.raises(UsageError, match="between 0 and 1"):
+        QueryPlan(MASKS, keep=keep)
+    with pytest.raises(UsageError, match="between 0 and 1"):
+        Samples.from_arrays(MASKS, [5, 6, 7], keep=keep)
 
 
 def test_from_plan_pairs_in_the_plans_order():

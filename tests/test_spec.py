@@ -36,6 +36,15 @@ def test_a_short_spec_has_defaults(tmp_path):
     assert (spec.budget.requests, spec.decode.index, spec.decode.order) == (1000, "FBII", 2)
 
 
+def test_how_much_and_near_what(tmp_path):
+    """A target has its place beside the budget, and `keep` a table of its own."""
+    text = GOOD + "[budget]\ntarget_faithfulness = 0.9\n[masks]\nkeep = 0.8\n"
+    spec = read_spec(written(tmp_path, text))
+    assert (spec.budget.target_faithfulness, spec.masks.keep) == (0.9, 0.8)
+    plain = read_spec(written(tmp_path, GOOD))
+    assert (plain.budget.target_faithfulness, plain.masks.keep) == (None, 0.5)
+
+
 def test_overrides_go_before_the_file(tmp_path):
     """A flag of the command line wins; None is no flag."""
     spec = read_spec(
@@ -64,6 +73,9 @@ def test_the_text_may_be_in_a_file_beside_the_spec(tmp_path):
         (('["yes", "no"]', '"yes"'), "'labels' in [score]"),
         (("[score]", '[score]\nkind = "magic"'), "'kind' in [score]"),
         (("[score]", "[budget]\nrequests = 0\n[score]"), "'requests' in [budget]"),
+        (("[score]", "[budget]\ntarget_faithfulness = 90\n[score]"), "'target_faithfulness' in"),
+        (("[score]", "[budget]\ntarget_faith = 0.9\n[score]"), "'target_faithfulness'?"),
+        (("[score]", "[masks]\nkeep = 0.2\n[score]"), "'keep' in [masks]"),
         (("model =", "model"), "is no TOML"),
         (('text = "never fails"', 'text_file = "nowhere.txt"'), "nowhere.txt"),
         (("text =", 'text_file = "a"\ntext ='), "both text and text_file"),

@@ -52,6 +52,14 @@ def explain(
     ] = None,
     requests: Annotated[int | None, typer.Option(help="The cap on requests.")] = None,
     usd: Annotated[float | None, typer.Option(help="The cap in dollars.")] = None,
+    target_faithfulness: Annotated[
+        float | None,
+        typer.Option(help="Stop where the held-out R² is surely above this, as in 0.9."),
+    ] = None,
+    keep: Annotated[
+        float | None,
+        typer.Option(help="How likely a mask keeps each part: 0.5 to 0.95, near the full prompt."),
+    ] = None,
     decoder: Annotated[
         str | None,
         typer.Option(help="auto, spectral_gp, lasso, spex, proxyspex or walsh_hadamard."),
@@ -81,7 +89,12 @@ def explain(
             "mask": mask,
         },
         "score": {"labels": labels and labels.split(",")},
-        "budget": {"requests": requests, "usd": usd},
+        "budget": {
+            "requests": requests,
+            "usd": usd,
+            "target_faithfulness": target_faithfulness,
+        },
+        "masks": {"keep": keep},
         "decode": {"decoder": decoder, "index": index, "order": order},
     }
     job = _job(spec, overrides)
@@ -139,6 +152,8 @@ def _explained(job: ExplainSpec, *, on_event: EventHandler) -> Explanation:
         order=job.decode.order,
         decoder=job.decode.decoder,
         seed=job.seed,
+        keep=job.masks.keep,
+        target_faithfulness=job.budget.target_faithfulness,
         concurrency=job.limits.concurrency,
         on_event=on_event,
     )

@@ -63,7 +63,11 @@ class ProgressLine:
             self._task = self._bar.add_task("Asking", total=event.total, counts="", eta="")
         self._last = event
         self._bar.update(
-            self._task, completed=event.done, counts=_counts(event), eta=self._eta(event)
+            self._task,
+            completed=event.done,
+            total=event.total,  # it grows from round to round, and falls with every refusal
+            counts=_counts(event),
+            eta=self._eta(event),
         )
 
     def _eta(self, event: events.Progress) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from spex_api.decoding.peeling import Peeling
+    from spex_api.indices import Unlisted
     from spex_api.samples import QueryPlan, Samples
 
 __all__ = ["Decoder", "Recovery", "Status", "concise"]
@@ -72,12 +73,15 @@ class Recovery:
         covariance: shape (num_terms, num_terms), of the coefficients in the transform's order, or
             None where the decoder has none.
         peeling: how coded bins were emptied, where there were any.
+        unlisted: what the coefficients that are not in the transform add to an index's variance,
+            where the decoder can tell.
     """
 
     transform: FourierTransform
     status: Status = Status.CONVERGED
     covariance: NDArray[np.float64] | None = None
     peeling: Peeling | None = None
+    unlisted: Unlisted | None = None
 
     @classmethod
     def constant(cls, value: float, num_features: int) -> Self:

@@ -1,30 +1,58 @@
 """The supports whose coefficients carry a Gaussian process's posterior mean.
 
 The posterior mean has 2^n coefficients, each in closed form. Heredity is in the prior, so the large
-ones are found by beam search: all singles and pairs, then the strongest with one feature more.
-What this module does not know: values, noise, and how the process was fitted.
+ones are found by beam search: all supports of a size where they are few, else the strongest of the
+size below with one feature more. How many are kept is decided out of fold: as few as predict what
+no fit has seen about as well as the best number does.
+
+What this module does not know: how the process was fitted.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING
+from math import comb
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from spex_api.decoding.gp_posterior import products
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from spex_api.decoding.gp_posterior import Posterior
+    from spex_api.decoding.gp_averaging import Fold
     from spex_api.transforms import Support
 
-__all__ = ["BeamSearch"]
+    Floats = NDArray[np.float64]
+    Level = NDArray[np.intp]
 
-_ENUMERABLE = 10
-"""Up to this many features every one of the 2^n supports is looked at."""
+__all__ = ["BeamSearch", "Mean"]
+
+_ENUMERABLE = 2500
+"""Sizes of at most so many supports are looked at whole, and pairs always."""
+_SMALL_CUBE = 12
+"""Up to this many features supports of every size are looked at."""
+
+
+class Mean(Protocol):
+    """A posterior mean whose coefficients can be asked for."""
+
+    @property
+    def num_features(self) -> int:
+        """How many features a mask has."""
+        ...
+
+    def coefficients(self, supports: Level) -> Floats:
+        """`F̂[S]` for supports of one size, shape (num_supports,)."""
+        ...
+
+    def extended(self, parents: Level) -> tuple[Level, Floats]:
+        """Each support of one size with each feature that it lacks, and their `F̂`."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,70 +62,82 @@ class BeamSearch:
     Attributes:
         max_degree: the size of the largest supports, where there are too many to look at each.
         width: how many supports of each size are extended by one feature.
-        max_terms: how many coefficients are kept at most, singles not counted.
-        tolerance: the share of the energy found (the variance over uniform masks, by Parseval)
-            that the kept coefficients may lack.
+        max_terms: how many coefficients are kept at most, the constant and singles not counted.
+        tolerance: the share of the variance by which fewer terms may predict worse out of fold.
     """
 
     max_degree: int = 5
     width: int = 400
-    max_terms: int = 500
-    tolerance: float = 0.005
+    max_terms: int = 2500
+    tolerance: float = 0.002
 
-    def supports(self, posterior: Posterior) -> list[Support]:
-        """The constant, all singles, and of the larger supports those with the most energy."""
-        levels = _all_supports if posterior.num_features <= _ENUMERABLE else self._levels
-        rows: list[Support] = []
-        energies: list[NDArray[np.float64]] = []
-        for level, coefficients in levels(posterior):
-            rows.extend(map(tuple, level.tolist()))
-            energies.append(coefficients**2)
-        energy = np.concatenate(energies)
-        strongest = np.argsort(-energy, kind="stable")
-        lacking = energy.sum() - np.cumsum(energy[strongest])
-        enough = int(np.searchsorted(-lacking, -self.tolerance * energy.sum()))
-        larger = [rows[place] for place in strongest[: enough + 1] if len(rows[place]) > 1]
-        singles = [(feature,) for feature in range(posterior.num_features)]
+    def ranked(self, mean: Mean) -> tuple[list[Support], Floats]:
+        """Every support that was looked at, by the magnitude of its coefficient; no constant."""
+        levels: list[Support] = []
+        coefficients = []
+        for level, found in self._levels(mean):
+            levels.extend(map(tuple, level.tolist()))
+            coefficients.append(found)
+        strengths = np.concatenate(coefficients)
+        order = np.argsort(-np.abs(strengths), kind="stable")[: self.max_terms + mean.num_features]
+        return [levels[place] for place in order], strengths[order]
+
+    def supports(self, mean: Mean, folds: Sequence[Fold]) -> list[Support]:
+        """The constant, all singles, and as many of the strongest others as predict best.
+
+        Args:
+            mean: whose coefficients are kept.
+            folds: the same process without each fold. Where there is none, all are kept.
+        """
+        found, _ = self.ranked(mean)
+        count = self._num_terms(folds) if folds else len(found)
+        singles = [(feature,) for feature in range(mean.num_features)]
+        larger = [support for support in found[:count] if len(support) > 1]
         return [(), *singles, *larger[: self.max_terms]]
 
-    def _levels(self, posterior: Posterior) -> Iterator[_Level]:
-        num_features = posterior.num_features
-        singles = np.arange(num_features)[:, None]
-        yield singles, posterior.coefficients(singles)
-        level = np.stack(np.triu_indices(num_features, k=1), axis=1)
-        signs = posterior.evidence.signs
-        sums = signs.T @ (posterior.alpha[:, None] * signs)
-        coefficients = posterior.prior_variances(level) * sums[level[:, 0], level[:, 1]]
-        yield level, coefficients
-        for _ in range(3, min(self.max_degree, num_features) + 1):
-            strongest = np.argsort(-np.abs(coefficients), kind="stable")[: self.width]
-            level, coefficients = _extend(posterior, level[strongest])
+    def _num_terms(self, folds: Sequence[Fold]) -> int:
+        """How many of the strongest predict out of fold about as well as the best number."""
+        paths = [self._errors(fold) for fold in folds]
+        counts = _counts(min(len(path) for path in paths))
+        errors = np.sum([path[counts - 1] for path in paths], axis=0)
+        total = sum(float(np.sum(fold.values**2 / (1.0 + fold.variances))) for fold in folds)
+        enough = errors <= errors.min() + self.tolerance * total
+        return int(counts[np.argmax(enough)])
+
+    def _errors(self, fold: Fold) -> Floats:
+        """The squared error on a fold of the strongest term, of the two strongest, and so on."""
+        supports, coefficients = self.ranked(fold.mean)
+        terms = np.empty((len(fold.points), len(supports)))
+        sizes = np.array([len(support) for support in supports])
+        for size in np.unique(sizes):
+            places = np.flatnonzero(sizes == size)
+            level = np.array([supports[place] for place in places], dtype=np.intp)
+            terms[:, places] = products(fold.points, level)
+        terms *= coefficients
+        constant = fold.mean.coefficients(np.empty((1, 0), dtype=np.intp))
+        residuals = (fold.values - constant)[:, None] - np.cumsum(terms, axis=1)
+        errors: Floats = (1.0 / (1.0 + fold.variances)) @ residuals**2
+        return errors
+
+    def _levels(self, mean: Mean) -> Iterator[tuple[Level, Floats]]:
+        """Supports of each size in turn, rows sorted, and their coefficients."""
+        num_features = mean.num_features
+        largest = num_features if num_features <= _SMALL_CUBE else self.max_degree
+        level = np.empty((1, 0), dtype=np.intp)
+        coefficients = np.ones(1)
+        for size in range(1, min(largest, num_features) + 1):
+            if size == 1 or comb(num_features, size) <= _ENUMERABLE:
+                supports = list(combinations(range(num_features), size))
+                level = np.array(supports, dtype=np.intp)
+                coefficients = mean.coefficients(level)
+            else:
+                strongest = np.argsort(-np.abs(coefficients), kind="stable")
+                parents = level if size == 2 else level[strongest[: self.width]]
+                level, coefficients = mean.extended(parents)
             yield level, coefficients
 
 
-_Level = tuple["NDArray[np.intp]", "NDArray[np.float64]"]
-"""Supports of one size, shape (num_supports, size), rows sorted; and their coefficients."""
-
-
-def _all_supports(posterior: Posterior) -> Iterator[_Level]:
-    for size in range(1, posterior.num_features + 1):
-        level = np.array(list(combinations(range(posterior.num_features), size)), dtype=np.intp)
-        yield level, posterior.coefficients(level)
-
-
-def _extend(posterior: Posterior, parents: NDArray[np.intp]) -> _Level:
-    """Each parent with each feature that it lacks, once, and their coefficients."""
-    signs = posterior.evidence.signs
-    weighted = posterior.alpha[:, None] * signs[:, parents].prod(axis=2)
-    sums = weighted.T @ signs
-    parent, feature = np.nonzero(~_contains(parents, posterior.num_features))
-    children = np.sort(np.column_stack([parents[parent], feature]), axis=1)
-    level, first = np.unique(children, axis=0, return_index=True)
-    return level, posterior.prior_variances(level) * sums[parent[first], feature[first]]
-
-
-def _contains(supports: NDArray[np.intp], num_features: int) -> NDArray[np.bool_]:
-    """Whether each support holds each feature, shape (num_supports, num_features)."""
-    held = np.zeros((len(supports), num_features), dtype=bool)
-    np.put_along_axis(held, supports, values=True, axis=1)
-    return held
+def _counts(most: int) -> NDArray[np.intp]:
+    """Numbers of terms to try: each a tenth more than the one before."""
+    steps = np.arange(1 + int(np.log(most) / np.log(1.1)))
+    return np.unique(np.append(np.floor(1.1**steps), most)).astype(np.intp)

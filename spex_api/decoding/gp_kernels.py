@@ -1,15 +1,23 @@
 """Kernels between masks whose spectrum is known: each is a prior on the Fourier coefficients.
 
-A kernel `k(m, m') = Σ_S κ(S) χ_S(m) χ_S(m')` says that the coefficients are independent a priori,
-`F[S] ~ N(0, κ(S))`. A kernel's parameters are the logits of its *relevances* `0 < w_i < 1`, one a
-feature, where it has relevances, and then the logarithm of its variance σ².
+A mask is given by its *coordinates*, `z_i = (s_i − μ) / √(1 − μ²)` with `s_i = (−1)^{m_i}` and
+`μ = 1 − 2 keep` its mean under masks that keep each feature with probability `keep`: of mean 0 and
+variance 1. Then the products `φ_S = Π_{i∈S} z_i` are orthonormal, the p-biased Fourier basis; with
+`keep = ½`, `z = s` and `φ_S = χ_S`. A kernel
 
-What this module does not know: values, noise, and how the parameters are found.
+    k(m, m') = Σ_S κ(S) φ_S(m) φ_S(m') + Σ_d ρ(d) e_d(z) e_d(z')
+
+says that a priori the coefficients are `F[S] = G[S] + M[|S|]` with independent `G[S] ~ N(0, κ(S))`
+and, shared by all coefficients of one size, `M[d] ~ N(0, ρ(d))`; `e_d` is the sum of all `φ_S` with
+`|S| = d`, an elementary symmetric polynomial.
+
+What this module does not know: values, noise, and how the parameters are found. Kernels that are
+explicit feature maps have a module of their own (`gp_features`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -19,81 +27,67 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
+    Bounds = list[tuple[float, float]]
 
-__all__ = ["AdditiveKernel", "Kernel", "ProductKernel", "WindowKernel", "parameter_bounds"]
+__all__ = ["LOG_VARIANCE_BOUNDS", "Kernel", "ProductKernel", "coordinates"]
 
 _LOGIT_BOUNDS = (-14.0, 8.0)
-_LOG_VARIANCE_BOUNDS = (-5.0, 8.0)
+LOG_VARIANCE_BOUNDS = (-5.0, 8.0)
 """A variance near zero has no gradient, and an early step that lands there would stay."""
+
+
+def coordinates(masks: NDArray[np.uint8], keep: float) -> Floats:
+    """`z`, shape (num_masks, num_features): of mean 0 and variance 1 under the masks' measure."""
+    odds = np.sqrt(keep / (1.0 - keep))
+    points: Floats = np.where(masks == 1, -1.0 / odds, odds)
+    return points
 
 
 class Kernel(Protocol):
     """A prior on the Fourier coefficients; `parameters` has the shape of `start`."""
 
     @property
+    def num_relevances(self) -> int:
+        """How many of the parameters, the first ones, are relevances, one a feature; or 0."""
+        ...
+
+    @property
     def start(self) -> Floats:
         """Where a search for the parameters begins; the same for every feature."""
         ...
 
-    def gram(self, parameters: Floats, left: Floats, right: Floats) -> Floats:
-        """`k(m, m')` for masks given as signs `(−1)^m`, shape (num_left, num_right)."""
+    @property
+    def bounds(self) -> Bounds:
+        """The box in which the parameters lie: wide, and finite in floating point."""
         ...
 
-    def gradient(self, parameters: Floats, signs: Floats, gram: Floats, weights: Floats) -> Floats:
+    @property
+    def rates(self) -> Floats:
+        """Of the exponential priors: `λ_k` for a variance `exp θ_k`, or 0; the shape of `start`."""
+        ...
+
+    def gram(self, parameters: Floats, left: Floats, right: Floats) -> Floats:
+        """`k(m, m')` for masks given by their coordinates, shape (num_left, num_right)."""
+        ...
+
+    def gradient(self, parameters: Floats, points: Floats, gram: Floats, weights: Floats) -> Floats:
         """The gradient of `Σ_jl A_jl k(m_j, m_l)` in the parameters, for a symmetric A.
 
         Args:
-            parameters: relevances as logits, then log σ².
-            signs: shape (num_samples, num_features).
-            gram: `gram(parameters, signs, signs)`, which the caller has at hand.
+            parameters: relevances, then logarithms of variances.
+            points: coordinates, shape (num_samples, num_features).
+            gram: `gram(parameters, points, points)`, which the caller has at hand.
             weights: A, shape (num_samples, num_samples).
         """
         ...
 
     def prior_variances(self, parameters: Floats, supports: NDArray[np.intp]) -> Floats:
-        """`κ(S)` for supports of one size.
-
-        Args:
-            parameters: relevances as logits, then log σ².
-            supports: shape (num_supports, size), each row sorted.
-        """
+        """`κ(S)` for supports of one size, each row sorted; shape (num_supports,)."""
         ...
 
-
-def parameter_bounds(kernel: Kernel) -> list[tuple[float, float]]:
-    """The box in which a kernel's parameters lie: wide, and finite in floating point."""
-    return [_LOGIT_BOUNDS] * (len(kernel.start) - 1) + [_LOG_VARIANCE_BOUNDS]
-
-
-@dataclass(frozen=True, slots=True)
-class AdditiveKernel:
-    """No interactions, and all features alike: `κ({i}) = σ²/n`, so `k(m, m') = σ² sᵀs' / n`.
-
-    Attributes:
-        num_features: how many features a mask has.
-    """
-
-    num_features: int
-
-    @property
-    def start(self) -> Floats:
-        """σ² = ½."""
-        return np.full(1, np.log(0.5))
-
-    def gram(self, parameters: Floats, left: Floats, right: Floats) -> Floats:
-        """`k(m, m')`, shape (num_left, num_right)."""
-        gram: Floats = (left @ right.T) * (np.exp(parameters[0]) / self.num_features)
-        return gram
-
-    def gradient(self, parameters: Floats, signs: Floats, gram: Floats, weights: Floats) -> Floats:
-        """`Σ A ∘ K` for log σ²."""
-        del parameters, signs
-        return np.full(1, np.vdot(weights, gram))
-
-    def prior_variances(self, parameters: Floats, supports: NDArray[np.intp]) -> Floats:
-        """`κ(S)`, shape (num_supports,); zero but for singles."""
-        count, size = supports.shape
-        return np.full(count, np.exp(parameters[0]) / self.num_features if size == 1 else 0.0)
+    def shared_variance(self, parameters: Floats, size: int) -> float:
+        """`ρ(size)`, the variance of what all coefficients of this size have in common."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,17 +96,25 @@ class ProductKernel:
 
     Heredity and decay with order are in this prior. Summed over all 2^n supports,
 
-        k(m, m') = σ² Π_i (1 + w_i s_i s'_i) / (1 + w_i) = σ² exp(−2 Σ_{i: m_i ≠ m'_i} artanh w_i),
+        k(m, m') = σ² Π_i (1 + w_i z_i z'_i) / (1 + w_i),
 
-    the diffusion kernel of the hypercube with a rate for each feature (Kondor and Lafferty 2002).
+    with `keep = ½` the diffusion kernel of the hypercube with a rate for each feature (Kondor and
+    Lafferty 2002). The parameters are the logits of the relevances `0 < w_i < 1` and log σ².
 
     Attributes:
         num_features: how many features a mask has.
         total_relevance: the sum of the relevances at the start.
+        keep: the probability with which the masks keep a feature.
     """
 
     num_features: int
     total_relevance: float = 1.5
+    keep: float = 0.5
+
+    @property
+    def num_relevances(self) -> int:
+        """One a feature."""
+        return self.num_features
 
     @property
     def start(self) -> Floats:
@@ -122,130 +124,81 @@ class ProductKernel:
             np.full(self.num_features, np.log(relevance / (1 - relevance))), np.log(0.5)
         )
 
+    @property
+    def bounds(self) -> Bounds:
+        """Of each logit, and of log σ²."""
+        return [_LOGIT_BOUNDS] * self.num_features + [LOG_VARIANCE_BOUNDS]
+
+    @property
+    def rates(self) -> Floats:
+        """None."""
+        return np.zeros(self.num_features + 1)
+
     def gram(self, parameters: Floats, left: Floats, right: Floats) -> Floats:
-        """`k(m, m')`, shape (num_left, num_right)."""
-        rates = np.arctanh(expit(parameters[:-1]))
-        exponent = (left * rates) @ right.T
-        exponent += parameters[-1] - rates.sum()
+        """`k(m, m')` in the log domain, where it is one matrix product."""
+        relevances = self.relevances(parameters)
+        odds = self._odds
+        constant, linear, bilinear = self._expand(
+            np.log1p(relevances / odds), np.log1p(-relevances), np.log1p(relevances * odds)
+        )
+        exponent = (left * bilinear) @ right.T
+        exponent += parameters[-1] + np.sum(constant - np.log1p(relevances))
+        if self.keep != 0.5:
+            exponent += (left @ linear)[:, None]
+            exponent += right @ linear
         gram: Floats = np.exp(exponent, out=exponent)
         return gram
 
-    def gradient(self, parameters: Floats, signs: Floats, gram: Floats, weights: Floats) -> Floats:
-        """With `B = A ∘ K`: `(s_iᵀ B s_i − ΣB) w_i / (1 + w_i)` for logit w_i, `ΣB` for log σ²."""
-        relevances = expit(parameters[:-1])
+    def gradient(self, parameters: Floats, points: Floats, gram: Floats, weights: Floats) -> Floats:
+        """Through `z z' / (1 + w z z') − 1 / (1 + w)` for each w, and `Σ A ∘ K` for log σ²."""
+        relevances = self.relevances(parameters)
+        odds = self._odds
+        constant, linear, bilinear = self._expand(
+            1.0 / (odds + relevances), -1.0 / (1.0 - relevances), odds / (1.0 + relevances * odds)
+        )
         weighted = weights * gram
         total = weighted.sum()
-        quadratic = np.einsum("ji,ji->i", signs, weighted @ signs)
-        return np.append((quadratic - total) * relevances / (1 + relevances), total)
+        slopes = bilinear * np.einsum("ji,ji->i", points, weighted @ points)
+        slopes += (constant - 1.0 / (1.0 + relevances)) * total
+        if self.keep != 0.5:
+            slopes += 2.0 * linear * (weighted.sum(axis=1) @ points)
+        return np.append(slopes * relevances * (1.0 - relevances), total)
+
+    def relevances(self, parameters: Floats) -> Floats:
+        """`w`, shape (num_features,)."""
+        relevances: Floats = expit(parameters[:-1])
+        return relevances
+
+    def scale(self, parameters: Floats) -> float:
+        """`κ(∅) = σ² / Π(1 + w_i)`, so that `κ(S) = κ(∅) Π_{i∈S} w_i`."""
+        return float(np.exp(parameters[-1] - np.log1p(self.relevances(parameters)).sum()))
 
     def prior_variances(self, parameters: Floats, supports: NDArray[np.intp]) -> Floats:
         """`κ(S)`, shape (num_supports,)."""
-        logits = parameters[:-1]
-        log_relevances = -np.logaddexp(0.0, -logits)
-        constant = parameters[-1] - np.log1p(expit(logits)).sum()
-        variances: Floats = np.exp(constant + log_relevances[supports].sum(axis=1))
+        # In the log domain: a thousand features leave little of a variance.
+        logs = -np.logaddexp(0.0, -parameters[:-1])[supports].sum(axis=1)
+        logs += parameters[-1] - np.log1p(self.relevances(parameters)).sum()
+        variances: Floats = np.exp(logs)
         return variances
 
-
-_PATTERNS = np.array([[code >> place & 1 for place in range(3)] for code in range(8)], dtype=float)
-"""The eight subsets of a window of three, by code: bit k is the window's k-th feature."""
-
-
-@dataclass(frozen=True, slots=True)
-class WindowKernel:
-    """Neighbours interact: the mean of product kernels over all windows of three features.
-
-    With relevances `u_i` of its own and the `n − 2` windows `W`,
-
-        κ(S) = σ²/(n−2) Σ_{W ⊇ S} Π_{i∈S} u_i / Π_{i∈W} (1 + u_i).
-
-    Only the constant, singles, pairs at a distance of 1 or 2 and triples of neighbours lie within a
-    window, so the kernel is an explicit feature map, `Φ diag(κ) Φᵀ`, with about 4n columns.
-
-    Attributes:
-        num_features: how many features a mask has, at least 3.
-    """
-
-    num_features: int
-    _columns: NDArray[np.intp] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        # Column 0 is the constant; pattern p ∈ {1, 3, 5, 7} that starts at feature i (bit 0 set)
-        # has the column 1 + 4i + (p − 1)/2. So a window's subset finds its column by its first
-        # feature and its shape, whichever window it is seen in.
-        first = np.arange(self.num_features - 2)[:, None]
-        codes = np.arange(1, 8)
-        shift = np.array([0, 1, 0, 2, 0, 1, 0])
-        columns = 1 + 4 * (first + shift) + (codes >> shift) // 2
-        padded = np.concatenate([np.zeros_like(first), columns], axis=1)
-        object.__setattr__(self, "_columns", padded)
+    def shared_variance(self, parameters: Floats, size: int) -> float:
+        """Nothing is shared."""
+        del parameters, size
+        return 0.0
 
     @property
-    def start(self) -> Floats:
-        """Relevances ½, and σ² = ½."""
-        return np.append(np.zeros(self.num_features), np.log(0.5))
+    def _odds(self) -> float:
+        return self.keep / (1.0 - self.keep)
 
-    def gram(self, parameters: Floats, left: Floats, right: Floats) -> Floats:
-        """`k(m, m')`, shape (num_left, num_right)."""
-        variances = self._column_variances(self._window_variances(parameters))
-        gram: Floats = (_window_features(left) * variances) @ _window_features(right).T
-        return gram
+    def _expand(
+        self, kept: Floats, mixed: Floats, removed: Floats
+    ) -> tuple[Floats, Floats, Floats]:
+        """A symmetric function of two masks' coordinates as `a + b (z + z') + c z z'`.
 
-    def gradient(self, parameters: Floats, signs: Floats, gram: Floats, weights: Floats) -> Floats:
-        """`∂/∂κ` is `diag(Φᵀ A Φ)`; the chain rule then gathers it window by window."""
-        features = _window_features(signs)
-        by_column = np.einsum("jc,jc->c", features, weights @ features)
-        shares = self._window_variances(parameters) * by_column[self._columns]
-        relevances = expit(self._by_window(parameters[:-1]))
-        slopes = (shares @ _PATTERNS) * (1 - relevances)
-        slopes -= shares.sum(axis=1)[:, None] * relevances * (1 - relevances) / (1 + relevances)
-        windows = np.lib.stride_tricks.sliding_window_view(np.arange(self.num_features), 3)
-        by_feature = np.bincount(
-            windows.ravel(),
-            weights=slopes.ravel(),
-            minlength=self.num_features,
-        )
-        return np.append(by_feature, np.vdot(weights, gram))
-
-    def prior_variances(self, parameters: Floats, supports: NDArray[np.intp]) -> Floats:
-        """`κ(S)`, shape (num_supports,); zero for a support that no window holds."""
-        variances = self._column_variances(self._window_variances(parameters))
-        count, size = supports.shape
-        if size == 0:
-            return np.full(count, variances[0])
-        if size > 3:
-            return np.zeros(count)
-        first = supports[:, 0]
-        offsets = np.minimum(supports - first[:, None], 3)
-        codes = np.sum(1 << offsets, axis=1)
-        found: Floats = np.where(codes < 8, variances[1 + 4 * first + (codes % 8) // 2], 0.0)
-        return found
-
-    def _window_variances(self, parameters: Floats) -> Floats:
-        """The share of each window in the variance of each of its subsets, (n − 2, 8)."""
-        logits = self._by_window(parameters[:-1])
-        log_shares = -np.logaddexp(0.0, -logits) @ _PATTERNS.T
-        log_shares -= np.log1p(expit(logits)).sum(axis=1)[:, None]
-        shares: Floats = np.exp(log_shares + parameters[-1]) / len(logits)
-        return shares
-
-    def _column_variances(self, window_variances: Floats) -> Floats:
-        # NumPy's stubs know only counts; with weights the sums are floats.
-        sums = np.bincount(
-            self._columns.ravel(),
-            weights=window_variances.ravel(),
-            minlength=1 + 4 * self.num_features,
-        )
-        return sums.astype(np.float64, copy=False)
-
-    def _by_window(self, numbers: Floats) -> Floats:
-        windows: Floats = np.lib.stride_tricks.sliding_window_view(numbers, 3)
-        return windows
-
-
-def _window_features(signs: Floats) -> Floats:
-    """The characters that windows hold, in the order of the columns; those past the end are 0."""
-    padded = np.pad(signs, ((0, 0), (0, 2)))
-    here, next_, second = padded[:, :-2], padded[:, 1:-1], padded[:, 2:]
-    characters = np.stack([here, here * next_, here * second, here * next_ * second], axis=2)
-    return np.concatenate([np.ones((len(signs), 1)), characters.reshape(len(signs), -1)], axis=1)
+        Each takes two values, so three numbers say all: where both keep the feature
+        (`z z' = 1 / odds`), one does (`z z' = −1`), or neither (`z z' = odds`).
+        """
+        high, low = np.sqrt(self._odds), -1.0 / np.sqrt(self._odds)
+        bilinear = (kept + removed - 2.0 * mixed) / (high - low) ** 2
+        linear = (removed - kept) / (2.0 * (high - low)) - 0.5 * bilinear * (high + low)
+        return mixed + bilinear - linear * (high + low), linear, bilinear

@@ -1,17 +1,20 @@
 """A Gaussian process over masks: its fit by marginal likelihood, and its posterior in closed form.
 
 With kernels `k = Σ_r k_r`, a constant kernel of variance 1 and noise `σ_n² + v_j`, standardised
-values z and `K` their covariance, the parameters θ maximise
+values y and `K` their covariance, the parameters θ maximise
 
-    −½ zᵀ K⁻¹ z − ½ log det K − Σ_r Σ_i (θ_ri − θ̄_r)² / 2τ,
+    −½ yᵀ K⁻¹ y − ½ log det K − Σ_r Σ_i (θ_ri − θ̄_r)² / 2τ − Σ_r λ_r exp θ_r,
 
-the log marginal likelihood (Rasmussen and Williams 2006, eq. 5.8) and a normal prior of variance τ
-on each kernel's logit relevances around their common mean. The gradient is `½ tr(A ∂K)` with
-`α = K⁻¹ z` and `A = ααᵀ − K⁻¹` (eq. 5.9): one Cholesky factor serves every parameter.
+the log marginal likelihood (Rasmussen and Williams 2006, eq. 5.8), a normal prior of variance τ on
+each kernel's relevances, as logits or logarithms, around their common mean, and exponential priors
+on those variances that may well be nothing. The gradient is `½ tr(A ∂K)` with `α = K⁻¹ y` and
+`A = ααᵀ − K⁻¹` (eq. 5.9): one Cholesky factor serves every parameter. The noise has a log-normal
+prior: few samples do not say that there is none.
 
-Given the parameters, the coefficients' posterior is normal. With `χ_S` the samples' characters,
+Given the parameters, the coefficients' posterior is normal. With `c_S` the prior covariance of the
+coefficient of S and the values at the samples,
 
-    F̂[S] = κ(S) χ_Sᵀ α,     Cov[F_S, F_T] = δ_ST κ(S) − κ(S) κ(T) χ_Sᵀ K⁻¹ χ_T.
+    c_S = κ(S) φ_S + ρ(|S|) e_|S|,   F̂[S] = c_Sᵀ α,   Cov[F_S, F_T] = Cov₀[F_S, F_T] − c_Sᵀ K⁻¹ c_T.
 
 What this module does not know: the score's unit, and which coefficients are worth keeping.
 """
@@ -25,8 +28,7 @@ import numpy as np
 from scipy.linalg import LinAlgError, cholesky, lapack, solve_triangular
 from scipy.optimize import minimize
 
-from spex_api.decoding.gp_kernels import parameter_bounds
-from spex_api.transforms import characters
+from spex_api.decoding.gp_features import symmetric_polynomials
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,12 +39,16 @@ if TYPE_CHECKING:
     from spex_api.transforms import Support
 
     Floats = NDArray[np.float64]
+    Level = NDArray[np.intp]
 
-__all__ = ["Evidence", "Maximum", "Posterior", "maximize"]
+__all__ = ["Evidence", "Maximum", "Posterior", "PosteriorMean", "maximize", "products"]
 
 _CONSTANT_VARIANCE = 1.0
 _JITTERS = (0.0, 1e-8, 1e-6, 1e-4)
 _MOST_NOISE = 10.0
+_USUAL_NOISE = 0.5
+_NOISE_PRECISION = 1.0
+"""Of the normal prior of log σ_n²."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,14 +56,14 @@ class Evidence:
     """Standardised samples, and how likely a Gaussian process makes them.
 
     Attributes:
-        signs: shape (num_samples, num_features), `(−1)^m`.
+        points: shape (num_samples, num_features), the masks' coordinates.
         values: shape (num_samples,), of mean about 0 and variance about 1.
         variances: shape (num_samples,), the known sampling variances.
         kernels: their sum is the prior covariance.
-        prior_variance: τ, of a logit relevance around its kernel's mean.
+        prior_variance: τ, of a relevance, as its kernel writes it, around the kernel's mean.
     """
 
-    signs: Floats
+    points: Floats
     values: Floats
     variances: Floats
     kernels: tuple[Kernel, ...]
@@ -67,7 +73,7 @@ class Evidence:
         """The evidence of these samples alone."""
         return replace(
             self,
-            signs=self.signs[rows],
+            points=self.points[rows],
             values=self.values[rows],
             variances=self.variances[rows],
         )
@@ -88,29 +94,41 @@ class Evidence:
         """
         grams, factor = self._covariance(parameters)
         alpha = _solve(factor, self.values)
-        inverse, _ = lapack.dpotri(factor, lower=1)
-        inverse = np.tril(inverse) + np.tril(inverse, -1).T
-        weights = np.outer(alpha, alpha) - inverse
         loss = 0.5 * self.values @ alpha + np.log(np.diag(factor)).sum()
+        weights = _symmetric(lapack.dpotri(factor, lower=1, overwrite_c=1)[0])
+        np.negative(weights, out=weights)
+        weights += np.outer(alpha, alpha)
         gradient: list[Floats] = []
         for kernel, part, gram in zip(self.kernels, self.split(parameters), grams, strict=True):
-            slope = -0.5 * kernel.gradient(part, self.signs, gram, weights)
-            deviations = part[:-1] - np.sum(part[:-1]) / max(len(part) - 1, 1)
-            loss += 0.5 * deviations @ deviations / self.prior_variance
-            slope[:-1] += deviations / self.prior_variance
-            gradient.append(slope)
-        gradient.append(-0.5 * np.exp(parameters[-1:]) * np.trace(weights))
+            slope = -0.5 * kernel.gradient(part, self.points, gram, weights)
+            relevances = part[: kernel.num_relevances]
+            if len(relevances):
+                deviations = relevances - relevances.mean()
+                loss += 0.5 * deviations @ deviations / self.prior_variance
+                slope[: len(relevances)] += deviations / self.prior_variance
+            shrunk = kernel.rates * np.exp(part)
+            loss += shrunk.sum()
+            gradient.append(slope + shrunk)
+        surplus = parameters[-1:] - np.log(_USUAL_NOISE)
+        loss += 0.5 * _NOISE_PRECISION * float(surplus @ surplus)
+        slope = _NOISE_PRECISION * surplus - 0.5 * np.exp(parameters[-1:]) * np.trace(weights)
+        gradient.append(slope)
         return float(loss), np.concatenate(gradient)
+
+    def mean(self, parameters: Floats) -> PosteriorMean:
+        """What the samples say of the function under these parameters, but for how sure that is."""
+        _, factor = self._covariance(parameters)
+        return PosteriorMean(self, parameters, _solve(factor, self.values))
 
     def posterior(self, parameters: Floats) -> Posterior:
         """What the samples say of the function under these parameters."""
         _, factor = self._covariance(parameters)
-        return Posterior(self, parameters, factor, _solve(factor, self.values))
+        return Posterior(PosteriorMean(self, parameters, _solve(factor, self.values)), factor)
 
     def _covariance(self, parameters: Floats) -> tuple[list[Floats], Floats]:
         """Each kernel's Gram matrix, and the lower Cholesky factor of the values' covariance."""
         grams = [
-            kernel.gram(part, self.signs, self.signs)
+            kernel.gram(part, self.points, self.points)
             for kernel, part in zip(self.kernels, self.split(parameters), strict=True)
         ]
         total = np.full((len(self.values), len(self.values)), _CONSTANT_VARIANCE)
@@ -121,39 +139,38 @@ class Evidence:
         for jitter in _JITTERS:
             np.fill_diagonal(total, diagonal * (1 + jitter))
             try:
-                return grams, cholesky(total, lower=True, check_finite=False)
+                # Of a symmetric matrix the transpose is a view in the order that LAPACK reads.
+                return grams, cholesky(total.T, lower=True, check_finite=False)
             except LinAlgError:
                 continue
         raise AssertionError("a Gram matrix with a jitter of 1e-4 is positive definite")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Posterior:
-    """The normal distribution of a function's Fourier coefficients, given samples.
+class PosteriorMean:
+    """The mean of a function's Fourier coefficients, and of its values, given samples.
 
     Attributes:
         evidence: the samples and the prior.
         parameters: of the kernels and the noise.
-        factor: the lower Cholesky factor of the values' covariance.
-        alpha: `K⁻¹ z`, shape (num_samples,).
+        alpha: `K⁻¹ y`, shape (num_samples,).
     """
 
     evidence: Evidence
     parameters: Floats
-    factor: Floats
     alpha: Floats
 
     @property
     def num_features(self) -> int:
         """How many features a mask has."""
-        return int(self.evidence.signs.shape[1])
+        return int(self.evidence.points.shape[1])
 
     @property
     def noise(self) -> float:
         """σ_n², as a share of the values' variance."""
         return float(np.exp(self.parameters[-1]))
 
-    def prior_variances(self, supports: NDArray[np.intp]) -> Floats:
+    def prior_variances(self, supports: Level) -> Floats:
         """`κ(S)` for supports of one size, an array (num_supports, size); shape (num_supports,)."""
         parts = self.evidence.split(self.parameters)
         total = np.zeros(len(supports)) if supports.shape[1] else np.full(1, _CONSTANT_VARIANCE)
@@ -161,11 +178,63 @@ class Posterior:
             total = total + kernel.prior_variances(part, supports)
         return total
 
-    def coefficients(self, supports: NDArray[np.intp]) -> Floats:
+    def shared_variance(self, size: int) -> float:
+        """`ρ(size)`."""
+        parts = self.evidence.split(self.parameters)
+        kernels = zip(self.evidence.kernels, parts, strict=True)
+        return sum(kernel.shared_variance(part, size) for kernel, part in kernels)
+
+    def coefficients(self, supports: Level) -> Floats:
         """`F̂[S]` for supports of one size, an array (num_supports, size); shape (num_supports,)."""
-        characters = self.evidence.signs[:, supports].prod(axis=2)
-        means: Floats = self.prior_variances(supports) * (self.alpha @ characters)
+        sums = self.alpha @ products(self.evidence.points, supports)
+        means: Floats = self.prior_variances(supports) * sums + self._shared(supports.shape[1])
         return means
+
+    def extended(self, parents: Level) -> tuple[Level, Floats]:
+        """Each support of one size with each feature that it lacks, once, and their `F̂`.
+
+        Returns:
+            Shapes (num_supports, size + 1), rows sorted, and (num_supports,).
+        """
+        points = self.evidence.points
+        sums = (self.alpha[:, None] * products(points, parents)).T @ points
+        parent, feature = np.nonzero(~_held(parents, self.num_features))
+        children = np.sort(np.column_stack([parents[parent], feature]), axis=1)
+        order = np.lexsort(children.T[::-1])
+        repeated = np.all(children[order[1:]] == children[order[:-1]], axis=1)
+        first = order[np.concatenate([[True], ~repeated])]
+        level = children[first]
+        means = self.prior_variances(level) * sums[parent[first], feature[first]]
+        return level, means + self._shared(level.shape[1])
+
+    def predict(self, points: Floats) -> Floats:
+        """The posterior mean of the function at masks given by their coordinates, (num_masks,)."""
+        evidence = self.evidence
+        total = np.full(len(points), _CONSTANT_VARIANCE * self.alpha.sum())
+        parts = evidence.split(self.parameters)
+        for kernel, part in zip(evidence.kernels, parts, strict=True):
+            total += kernel.gram(part, points, evidence.points) @ self.alpha
+        return total
+
+    def _shared(self, size: int) -> float:
+        """The mean of what all coefficients of this size have in common."""
+        shared = self.shared_variance(size)
+        if not shared:
+            return 0.0
+        return shared * float(self.alpha @ symmetric_polynomials(self.evidence.points, size)[:, -1])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Posterior:
+    """The normal distribution of a function's Fourier coefficients, given samples.
+
+    Attributes:
+        mean: its mean.
+        factor: the lower Cholesky factor of the values' covariance.
+    """
+
+    mean: PosteriorMean
+    factor: Floats
 
     def moments(self, supports: Sequence[Support]) -> tuple[Floats, Floats]:
         """The mean and the covariance of the coefficients of these supports, of any size.
@@ -174,27 +243,46 @@ class Posterior:
             The means, shape (num_supports,), and the covariance, shape (num_supports,
             num_supports): symmetric, and positive semi-definite to rounding.
         """
-        prior = np.empty(len(supports))
+        points, count = self.mean.evidence.points, len(supports)
+        cross, prior = np.empty((len(points), count)), np.zeros((count, count))
         for size in {len(support) for support in supports}:
-            places = [place for place, support in enumerate(supports) if len(support) == size]
-            rows = np.array([supports[place] for place in places], dtype=np.intp)
-            prior[places] = self.prior_variances(rows.reshape(len(places), size))
-        at_samples = characters((self.evidence.signs < 0).astype(np.uint8), supports)
-        whitened = solve_triangular(self.factor, at_samples, lower=True, check_finite=False)
-        whitened *= prior
-        return prior * (self.alpha @ at_samples), np.diag(prior) - whitened.T @ whitened
-
-    def predict(self, signs: Floats) -> Floats:
-        """The posterior mean of the function at masks given as signs, shape (num_masks,)."""
-        evidence = self.evidence
-        total = np.full(len(signs), _CONSTANT_VARIANCE * self.alpha.sum())
-        parts = evidence.split(self.parameters)
-        for kernel, part in zip(evidence.kernels, parts, strict=True):
-            total += kernel.gram(part, signs, evidence.signs) @ self.alpha
-        return total
+            places = np.array([row for row, each in enumerate(supports) if len(each) == size])
+            level = np.array([supports[place] for place in places], dtype=np.intp)
+            level = level.reshape(len(places), size)
+            own, shared = self.mean.prior_variances(level), self.mean.shared_variance(size)
+            cross[:, places] = own * products(points, level)
+            prior[places, places] = own
+            if shared:
+                cross[:, places] += shared * symmetric_polynomials(points, size)[:, -1:]
+                prior[np.ix_(places, places)] += shared
+        whitened = solve_triangular(self.factor, cross, lower=True, check_finite=False)
+        return self.mean.alpha @ cross, prior - whitened.T @ whitened
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+def products(points: Floats, supports: Level) -> Floats:
+    """`φ_S` of each mask for supports of one size, shape (num_masks, num_supports)."""
+    found = np.ones((len(points), len(supports)))
+    for place in supports.T:
+        found *= points[:, place]
+    return found
+
+
+def _held(supports: Level, num_features: int) -> NDArray[np.bool_]:
+    """Whether each support holds each feature, shape (num_supports, num_features)."""
+    held = np.zeros((len(supports), num_features), dtype=bool)
+    np.put_along_axis(held, supports, values=True, axis=1)
+    return held
+
+
+def _symmetric(lower: Floats) -> Floats:
+    """The symmetric matrix of a lower triangle."""
+    below = np.tril(lower)
+    whole: Floats = below + below.T
+    np.fill_diagonal(whole, np.diag(lower))
+    return whole
+
+
+@dataclass(frozen=True, slots=True)
 class Maximum:
     """The most probable parameters.
 
@@ -227,7 +315,7 @@ def maximize(
         start: where the search begins; by default where all features are alike.
     """
     noise_bounds = (np.log(least_noise), np.log(least_noise if fixed_noise else _MOST_NOISE))
-    boxes = [bound for kernel in evidence.kernels for bound in parameter_bounds(kernel)]
+    boxes = [bound for kernel in evidence.kernels for bound in kernel.bounds]
     if start is None:
         start = evidence.start(least_noise if fixed_noise else max(0.3, least_noise))
     found = minimize(
@@ -242,6 +330,6 @@ def maximize(
 
 
 def _solve(factor: Floats, values: Floats) -> Floats:
-    """`K⁻¹ z` from the lower Cholesky factor of K."""
+    """`K⁻¹ y` from the lower Cholesky factor of K."""
     solution, _ = lapack.dpotrs(factor, values, lower=1)
     return np.asarray(solution, dtype=np.float64)

@@ -1,10 +1,10 @@
 """SpectralGP: a Gaussian process whose prior lives on the Fourier coefficients of masks.
 
 Every feature has a relevance, an interaction is as likely as the product of its parts, and the
-posterior of all 2^n coefficients has a closed form. Two kernels share the work: a product kernel,
-and beside it a kernel over windows of neighbours where features are ordered in the text, or else a
-second product kernel with relevances of its own, since what acts alone need not be what interacts.
-Since no one prior is right for all functions, three are averaged (`gp_averaging`).
+posterior of all 2^n coefficients has a closed form. Three kernels share the work: a product kernel;
+where features are ordered in the text, one over neighbours (`LocalKernel`); and one for what all
+interactions of a size have in common (`LevelKernel`). Since no one prior is right for all
+functions, three are stacked (`gp_averaging`).
 
 What this module does not know: the mathematics of kernels, fits and searches, which have their own.
 """
@@ -13,17 +13,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from spex_api.decoding.biased_basis import to_plain_basis
 from spex_api.decoding.decoder import Recovery, Status, concise
-from spex_api.decoding.gp_averaging import Average, Candidate, average
+from spex_api.decoding.gp_averaging import Average, Candidate, Stack, average
 from spex_api.decoding.gp_extraction import BeamSearch
-from spex_api.decoding.gp_kernels import AdditiveKernel, ProductKernel, WindowKernel
+from spex_api.decoding.gp_features import AdditiveKernel, LevelKernel, LocalKernel
+from spex_api.decoding.gp_kernels import ProductKernel, coordinates
 from spex_api.decoding.gp_posterior import Evidence, maximize
+from spex_api.decoding.gp_tail import tail_of
 from spex_api.decoding.standardization import standardize
 from spex_api.errors import BudgetTooSmall, UsageError
 from spex_api.sampling.uniform import uniform_plan
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from spex_api.decoding.gp_kernels import Kernel
     from spex_api.decoding.gp_posterior import Maximum
     from spex_api.decoding.standardization import Standardized
     from spex_api.samples import QueryPlan, Samples
@@ -45,8 +46,6 @@ _EXACT = 1e-8
 """The noise of values that leave nothing unseen: none, but for rounding."""
 _LEAST_GAIN = 1.0
 """So many nats must the fit gain over a mean alone, or the values are called noise."""
-_BROAD_RELEVANCE = 0.4
-"""The total relevance at the start of the second product kernel: interactions of low degree."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,26 +84,27 @@ class Hyperprior:
 class SpectralGP:
     """Recovers the Fourier transform as the posterior mean of a Gaussian process.
 
-    The prior is `F[S] ~ N(0, κ(S))` with κ(S) a sum of products of relevances (`gp_kernels`); the
-    relevances and the noise maximise the marginal likelihood under a hyperprior (`gp_posterior`).
-    Three such priors, `loose`, `tight` and one without interactions, are averaged by how well they
-    predict out of fold (`gp_averaging`); the transform holds the coefficients that carry the
-    averaged posterior mean (`gp_extraction`). The mean itself is kept, not refitted: a refit on the
-    support predicts worse.
+    The prior is a sum of kernels with a known spectrum (`gp_kernels`, `gp_features`); relevances
+    and noise maximise the marginal likelihood under a hyperprior (`gp_posterior`). Three such
+    priors, `loose`, `tight` and one without interactions of single features, are stacked by how
+    well they predict out of fold (`gp_averaging`); the transform holds the coefficients that carry
+    the stacked posterior mean (`gp_extraction`). The mean itself is kept, not refitted: a refit on
+    the support predicts worse.
 
     The cost grows as N³ and the memory as N², for N samples.
 
     Attributes:
         loose: the prior for functions of a few strong features among many.
-        tight: the prior for functions to which many features add a little, under noise.
+        tight: the prior for functions to which many features add a little, under noise; it also
+            expects neighbours to interact, where features are ordered.
         search: which coefficients the transform holds.
         fit_samples: on how many samples at most the relevances are fitted; the posterior is that of
             all samples.
         max_steps: how many steps of L-BFGS at most.
     """
 
-    loose: Hyperprior = Hyperprior(relevance_variance=1.5, noise_floor=0.1, noise_samples=25.0)
-    tight: Hyperprior = Hyperprior(relevance_variance=0.5, noise_floor=0.2)
+    loose: Hyperprior = Hyperprior(relevance_variance=4.0, noise_floor=0.1, noise_samples=25.0)
+    tight: Hyperprior = Hyperprior(relevance_variance=0.4, noise_floor=0.15)
     search: BeamSearch = field(default_factory=BeamSearch)
     fit_samples: int = 1000
     max_steps: int = 200
@@ -155,14 +155,23 @@ class SpectralGP:
         # Features in an order that their masks decide: then permuting them permutes the answer to
         # the last bit, where otherwise rounding would let two fits end a step apart.
         order = np.arange(samples.num_features) if samples.ordered else np.lexsort(samples.masks)
-        averaged, status = self._fit(samples, samples.signs[:, order], standardized)
+        stack, status = self._fit(samples, samples.masks[:, order], standardized)
         search = self.search
-        if _is_known(samples):
-            search = replace(search, tolerance=_EXACT**2, max_terms=2**samples.num_features)
-        # The union of what carries each posterior, in one order.
-        supports = chain.from_iterable(search.supports(part) for part in averaged.posteriors)
-        found = list(dict.fromkeys(supports))
-        means, covariance = averaged.moments(found)
+        if not stack.folds:
+            search = replace(search, max_terms=2**samples.num_features)
+        found = search.supports(stack.average.mean, stack.folds)
+        means, covariance = stack.average.moments(found)
+        tail = tail_of(
+            stack.average,
+            found,
+            order,
+            scale=standardized.scale,
+            unseen=_unseen_share(samples),
+            keep=samples.keep,
+        )
+        if samples.keep != 0.5:
+            found, matrix = to_plain_basis(found, samples.keep)
+            means, covariance = matrix @ means, matrix @ covariance @ matrix.T
         named = [tuple(sorted(order[list(support)].tolist())) for support in found]
         ranked = sorted(range(len(named)), key=lambda place: (len(named[place]), named[place]))
         coefficients = {named[place]: standardized.scale * float(means[place]) for place in ranked}
@@ -171,35 +180,45 @@ class SpectralGP:
             FourierTransform(coefficients, samples.num_features),
             status,
             standardized.scale**2 * covariance[np.ix_(ranked, ranked)],
+            unlisted=tail,
         )
 
     def _fit(
-        self, samples: Samples, signs: NDArray[np.float64], standardized: Standardized
-    ) -> tuple[Average, Status]:
-        rich = Evidence(
-            signs,
-            standardized.values,
-            standardized.variances,
-            _kernels(samples.num_features, ordered=samples.ordered),
-            self.loose.relevance_variance,
+        self, samples: Samples, masks: NDArray[np.uint8], standardized: Standardized
+    ) -> tuple[Stack, Status]:
+        points = coordinates(masks, samples.keep)
+        shared = Evidence(
+            points, standardized.values, standardized.variances, (), self.loose.relevance_variance
         )
+        candidates = self._candidates(samples, shared)
         if _is_known(samples):
+            rich = candidates[0].evidence
             found = maximize(rich, least_noise=_EXACT, max_steps=self.max_steps, fixed_noise=True)
-            return Average([rich.posterior(found.parameters)], np.ones(1)), _status([found])
-        candidates = self._candidates(samples, rich)
-        averaged, fits = average(candidates)
-        nothing = replace(candidates[-1], evidence=replace(rich, kernels=())).fit()
-        if nothing.loss - min(fit.loss for fit in fits) < _LEAST_GAIN:
-            return averaged, Status.NOTHING_BUT_NOISE
-        return averaged, _status(fits)
+            whole = Average([rich.posterior(found.parameters)], np.ones(1))
+            return Stack(whole, (), [found]), _status([found])
+        stack = average(candidates)
+        nothing = replace(candidates[-1], evidence=shared).fit()
+        if nothing.loss - min(fit.loss for fit in stack.fits) < _LEAST_GAIN:
+            return stack, Status.NOTHING_BUT_NOISE
+        return stack, _status(stack.fits)
 
-    def _candidates(self, samples: Samples, rich: Evidence) -> list[Candidate]:
-        """The loose prior, the tight one, and one without interactions."""
+    def _candidates(self, samples: Samples, shared: Evidence) -> list[Candidate]:
+        """The loose prior, the tight one, and one without interactions of single features."""
+        num_features = samples.num_features
         rows = _spread(len(samples), self.fit_samples)
-        tight = replace(rich, prior_variance=self.tight.relevance_variance)
-        additive = replace(rich, kernels=(AdditiveKernel(samples.num_features),))
+        product = ProductKernel(num_features, keep=samples.keep)
+        # One window of three alone is a product kernel.
+        local = [LocalKernel(num_features)] if samples.ordered and num_features > 3 else []
+        level = [each for each in [LevelKernel(num_features)] if each.sizes]
+        tight = replace(
+            shared,
+            kernels=(product, *local, *level),
+            prior_variance=self.tight.relevance_variance,
+        )
+        loose = replace(shared, kernels=(product, *level))
+        additive = replace(shared, kernels=(AdditiveKernel(num_features), *level))
         return [
-            Candidate(rich, rows, self.loose.floor(samples), self.max_steps),
+            Candidate(loose, rows, self.loose.floor(samples), self.max_steps),
             Candidate(tight, rows, self.tight.floor(samples), self.max_steps),
             # Without a floor: an additive function leaves nothing that cannot be expressed.
             Candidate(additive, rows, _EXACT, self.max_steps),
@@ -230,10 +249,3 @@ def _is_known(samples: Samples) -> bool:
 def _spread(length: int, count: int) -> NDArray[np.intp]:
     """At most `count` of the rows, evenly spread."""
     return np.linspace(0, length - 1, min(length, count)).astype(np.intp)
-
-
-def _kernels(num_features: int, *, ordered: bool) -> tuple[Kernel, ...]:
-    product = ProductKernel(num_features)
-    if ordered and num_features > 3:  # one window alone is a product kernel
-        return product, WindowKernel(num_features)
-    return product, ProductKernel(num_features, total_relevance=_BROAD_RELEVANCE)

@@ -24,7 +24,7 @@ from spex_api.samples import Samples
 from spex_api.scores import Scored
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -45,7 +45,7 @@ Question = tuple[CompletionRequest, ...]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evaluation:
-    """What came of asking.
+    """What came of asking; what comes of asking more masks is added to it.
 
     Attributes:
         values: shape (num_masks,); NaN where there is no value.
@@ -67,6 +67,23 @@ class Evaluation:
     usage: Usage
     models: dict[str, int]
     complete: bool
+
+    @classmethod
+    def nothing(cls) -> Evaluation:
+        """What came of asking no mask yet: the zero of the addition."""
+        return cls.of_values((), 0)
+
+    def __add__(self, later: Evaluation) -> Evaluation:
+        return Evaluation(
+            values=np.concatenate([self.values, later.values]),
+            variances=np.concatenate([self.variances, later.variances]),
+            censored=self.censored + later.censored,
+            without_value=self.without_value + later.without_value,
+            refused=self.refused + later.refused,
+            usage=self.usage + later.usage,
+            models=dict(sorted((Counter(self.models) + Counter(later.models)).items())),
+            complete=self.complete and later.complete,
+        )
 
     @classmethod
     def of_values(cls, values: ArrayLike, num_masks: int) -> Evaluation:
@@ -111,11 +128,14 @@ class Evaluation:
 class _Tally:
     """What the answers so far add up to.
 
-    More than `bearable` refusals void the result, whatever else comes.
+    More than `bearable` refusals void the result, whatever else comes. `before` came of the masks
+    that were asked earlier, which had so many `known` questions.
     """
 
     total: int
     bearable: float
+    before: Evaluation
+    known: Mapping[Question, Scored]
     scored: dict[Question, Scored] = field(default_factory=dict)
     usage: Usage = field(default_factory=Usage)
     models: Counter[str] = field(default_factory=Counter)
@@ -127,7 +147,13 @@ class _Tally:
     @property
     def stopped(self) -> bool:
         """Whether nothing new is to be sent."""
-        return self.halted or self.failure is not None or self.refused > self.bearable
+        too_many = self.before.refused + self.refused > self.bearable
+        return self.halted or self.failure is not None or too_many
+
+    @property
+    def answered(self) -> int:
+        """How many questions have an answer, earlier ones among them."""
+        return len(self.known) - self.before.refused + len(self.scored)
 
     def fail(self, error: Exception) -> None:
         """Keeps the first error; the others came of it."""
@@ -160,12 +186,18 @@ class ValueFunction:
         """
         return len(self._question(np.ones(self.prompt.num_features, dtype=np.uint8)))
 
-    async def evaluate(self, masks: NDArray[np.uint8]) -> Evaluation:
+    async def evaluate(
+        self, masks: NDArray[np.uint8], *, before: Evaluation | None = None
+    ) -> Evaluation:
         """Asks the model under each mask; two masks that read the same are asked once.
 
         Args:
             masks: shape (num_masks, num_features). The first few are asked first, and their answers
                 looked at, before the rest is paid for.
+            before: what came of the first of these masks, which are not asked again.
+
+        Returns:
+            What came of the others: to be added to `before`.
 
         Raises:
             ScoreError: the answers do not hold what the score reads.
@@ -174,12 +206,25 @@ class ValueFunction:
                 masks than the score bears to be without a value.
             AdapterError: the endpoint failed. What was answered before is on disk.
         """
+        before = before or Evaluation.nothing()
         questions = [self._question(mask) for mask in masks]
-        distinct = list(dict.fromkeys(questions))
-        tally = _Tally(len(distinct), bearable=self.score.max_censored * len(distinct))
+        earlier, later = questions[: len(before.values)], questions[len(before.values) :]
+        scored = map(Scored, before.values.tolist(), before.variances.tolist())
+        known = dict(zip(earlier, scored, strict=True))
+        distinct = [each for each in dict.fromkeys(later) if each not in known]
+        total = len(known) + len(distinct)
+        tally = _Tally(total, self.score.max_censored * total, before, known)
+        if not known:
+            await self._look_at_first(distinct[:_CHECKED_FIRST], tally)
+            distinct = distinct[_CHECKED_FIRST:]
+        await self._ask_all(distinct, tally)
+        self._settle(tally)
+        return self._evaluation(later, tally)
+
+    async def _look_at_first(self, questions: Sequence[Question], tally: _Tally) -> None:
         looked_at: list[tuple[Completion, ...]] = []
         # One alone: if the endpoint cannot be reached, or refuses everything, that is said once.
-        for first_few in (distinct[:1], distinct[1:_CHECKED_FIRST]):
+        for first_few in (questions[:1], questions[1:]):
             await self._ask_all(first_few, tally, looked_at.append)
             if tally.refusal is not None and tally.refused == len(first_few):
                 tally.fail(tally.refusal)
@@ -188,9 +233,6 @@ class ValueFunction:
                 self.score.check(looked_at)
             except ScoreError as error:
                 tally.fail(error)
-        await self._ask_all(distinct[_CHECKED_FIRST:], tally)
-        self._settle(tally)
-        return self._evaluation(questions, tally)
 
     def _question(self, mask: NDArray[np.uint8]) -> Question:
         kept: list[int] = mask.tolist()
@@ -248,16 +290,16 @@ class ValueFunction:
     def _refuse(self, error: BadRequest, tally: _Tally) -> None:
         tally.refuse(error)
         # Where nothing is answered yet, it is the first mask, and ends the run.
-        if tally.scored:
-            if tally.refused == 1:
+        if tally.answered:
+            if tally.before.refused + tally.refused == 1:
                 self.on_event(Notice(f"{error.cause} Masks that are refused are left out."))
             self._tell(tally)
 
     def _tell(self, tally: _Tally) -> None:
         self.on_event(
             Progress(
-                done=len(tally.scored),
-                total=tally.total - tally.refused,
+                done=tally.answered,
+                total=tally.total - tally.before.refused - tally.refused,
                 cached=self.meter.cached,
                 in_flight=self.meter.in_flight,
                 retries=self.meter.retries,
@@ -272,11 +314,11 @@ class ValueFunction:
             Exception: the first that a request ended in.
         """
         error = tally.failure
-        if error is None or (isinstance(error, BudgetExhausted) and tally.scored):
+        if error is None or (isinstance(error, BudgetExhausted) and tally.answered):
             return
         if isinstance(error, SpexError):
             error.cost = error.cost or self._sent()
-            error.safe = f"{len(tally.scored)} of {tally.total} answers are on disk."
+            error.safe = f"{tally.answered} of {tally.total} answers are on disk."
         raise error
 
     def _sent(self) -> str:
@@ -285,12 +327,12 @@ class ValueFunction:
 
     def _evaluation(self, questions: Sequence[Question], tally: _Tally) -> Evaluation:
         unknown = Scored(float("nan"))
-        scored = [tally.scored.get(question, unknown) for question in questions]
+        every = {**tally.known, **tally.scored}
+        scored = [every.get(question, unknown) for question in questions]
         distinct = tally.scored.values()
         censored = sum(answer.known and answer.censored for answer in distinct)
         without_value = sum(not answer.known for answer in distinct)
-        self._check_share(tally, censored, without_value)
-        return Evaluation(
+        found = Evaluation(
             values=np.array([answer.value for answer in scored]),
             variances=np.array([answer.variance for answer in scored]),
             censored=censored,
@@ -300,8 +342,10 @@ class ValueFunction:
             models=dict(sorted(tally.models.items())),
             complete=tally.failure is None,
         )
+        self._check_share(tally, tally.before + found)
+        return found
 
-    def _check_share(self, tally: _Tally, censored: int, without_value: int) -> None:
+    def _check_share(self, tally: _Tally, found: Evaluation) -> None:
         """Lets pass what has values enough.
 
         Raises:
@@ -309,22 +353,22 @@ class ValueFunction:
                 endpoint refused the others.
             ScoreError: too few have one, for the most part since the answers do not show it.
         """
-        missing = censored + without_value + tally.refused
-        share = missing / max(len(tally.scored) + tally.refused, 1)
+        missing = found.censored + found.without_value + found.refused
+        share = missing / max(tally.answered + found.refused, 1)
         allowed = f"{self.score.max_censored:.0%} is allowed."
         if share <= self.score.max_censored:
             return
-        counts = f"{censored} give only a bound, {without_value} nothing"
+        counts = f"{found.censored} give only a bound, {found.without_value} nothing"
         first = ""
         if tally.refusal is not None:
-            first = f" The first of {tally.refused} refusals: {tally.refusal.cause}"
-        if tally.refusal is not None and tally.refused > missing / 2:
+            first = f" The first of {found.refused} refusals: {tally.refusal.cause}"
+        if tally.refusal is not None and found.refused > missing / 2:
             raise BadRequest(
-                f"The endpoint refused {tally.refused} masks for good; of its {len(tally.scored)} "
+                f"The endpoint refused {found.refused} masks for good; of its {tally.answered} "
                 f"answers {counts}. Together that is {share:.0%} of the masks that were asked; "
                 f"{allowed}{first}",
                 cost=self._sent(),
-                safe=f"{len(tally.scored)} of {tally.total} answers are on disk.",
+                safe=f"{tally.answered} of {tally.total} answers are on disk.",
                 advice=tally.refusal.advice
                 or "Change the text or how it is masked, or raise max_censored.",
             )

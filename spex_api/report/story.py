@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from spex_api.explanation import Explanation
     from spex_api.transforms import Support
 
-__all__ = ["by_order", "cost", "effects", "harmless", "provenance", "trust", "words"]
+__all__ = ["by_order", "cost", "effects", "harmless", "near", "provenance", "trust", "words"]
 
 _GOOD, _FAIR = 0.8, 0.5
 _DOUBTFUL = 0.05
@@ -54,7 +54,7 @@ def trust(explanation: Explanation) -> str:
     """How far the explanation can be trusted, in a sentence or two."""
     faith = explanation.faithfulness
     if not math.isfinite(faith.value):
-        return explanation.status
+        return " ".join(filter(None, (explanation.status, explanation.ending)))
     judgement = (
         "it speaks for the model"
         if faith.value >= _GOOD
@@ -67,6 +67,7 @@ def trust(explanation: Explanation) -> str:
         f"{faith.value:.0%} of the answer's variation (R² {faith}; features alone, without "
         f"interactions: {faith.additive:.2f}): {judgement}."
     )
+    said += "".join(f" {each}" for each in (near(explanation), explanation.ending) if each)
     source = explanation.provenance
     doubtful = source.censored + source.without_value
     if doubtful > _DOUBTFUL * explanation.usage.requests:
@@ -79,6 +80,17 @@ def trust(explanation: Explanation) -> str:
     if not explanation.complete:
         said += " The budget ended before the plan was done."
     return said
+
+
+def near(explanation: Explanation) -> str:
+    """How faithful it is near the full prompt, in a sentence; empty where nobody looked."""
+    faith = explanation.near
+    if faith is None:
+        return ""
+    where = f"Near the full prompt, on {faith.num_masks} masks with one to three parts removed"
+    if not math.isfinite(faith.value):
+        return f"{where}, it is not measurable: the values there do not vary."
+    return f"{where}, it accounts for {faith.value:.0%} (R² {faith})."
 
 
 def _measured_on(explanation: Explanation) -> str:
@@ -119,6 +131,7 @@ def provenance(explanation: Explanation) -> list[tuple[str, str]]:
         ("Decoder", f"{explanation.decoder} ({explanation.reason})"),
         ("Decoding", explanation.status),
         ("Masks", f"{source.planned} planned, {source.samples} fitted"),
+        ("Kept", f"each part with probability {source.keep:g}" if source.keep != 0.5 else ""),
         ("Only bounds", f"{source.censored} values; {source.without_value} answers without one"),
         ("Refused", _refused(source.refused) if source.refused else ""),
         ("Seed", str(source.seed)),

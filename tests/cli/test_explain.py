@@ -93,6 +93,33 @@ def test_without_a_file(folder, chat_server, capsys):
     assert len(chat_server.bodies) == 60
 
 
+def test_a_target_stops_the_run(folder, chat_server, capsys):
+    """`--target-faithfulness` ends it early with status 0; terminal, page and JSON say how."""
+    arguments = ["explain", "spec.toml", "--requests", "1000", "--decoder", "lasso"]
+    assert run([*arguments, "--target-faithfulness", "0.5"]) == 0
+    asked = len(chat_server.bodies)
+    assert asked < 1000
+    said = f"Stopped after {asked} of 1,000 requests"
+    assert said in " ".join(capsys.readouterr().out.split())
+    told = json.loads(Path("explanation.json").read_text())
+    assert told["ending"].startswith(said)
+    assert told["target"] == 0.5 <= told["faithfulness"]["low"]
+    assert {"value", "low", "high"} <= set(told["near"])
+    assert said in Path("report.html").read_text()
+
+
+def test_masks_near_the_prompt(folder, chat_server, capsys):
+    """`--keep` leaves most of the text in place, and one that is no probability is wrong use."""
+    assert run(["explain", "spec.toml", "--keep", "0.95", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["provenance"]["keep"] == 0.95
+    lengths = [len(body["messages"][-1]["content"].split()) for body in chat_server.bodies]
+    assert sorted(lengths)[len(lengths) // 2] >= max(lengths) - 3
+    status, line = fault(capsys, "explain", "spec.toml", "--keep", "0.2")
+    assert status == 2
+    assert "'keep' in [masks]" in line
+
+
 def test_out_receives_the_files(folder, chat_server):
     """`--out` names the folder; one that is not there is said before anything is sent."""
     assert run(["explain", "spec.toml", "--out", "nowhere"]) == 2

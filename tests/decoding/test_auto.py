@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from spex_api.decoding.auto import choose_decoder
+from spex_api.decoding.attribution import LIME, LeaveOneOut
+from spex_api.decoding.auto import choose_decoder, takes_uniform_masks
 from spex_api.decoding.lasso import Lasso
 from spex_api.decoding.proxyspex import ProxySPEX
 from spex_api.decoding.spectral_gp import SpectralGP
@@ -62,3 +63,24 @@ def test_an_unknown_name_lists_the_known_ones():
     """The error names what was asked for and what there is."""
     with pytest.raises(UsageError, match=r"'lass'.*auto, spectral_gp, spex, proxyspex, lasso, wal"):
         choose_decoder("lass", num_features=61, num_queries=400)
+
+
+@pytest.mark.parametrize("num_queries", [20, 4000, 4001, 90_000])
+def test_auto_takes_no_code_for_biased_masks(num_queries):
+    """Codes are of one half: with another probability a regression takes their place."""
+    chosen, reason = choose_decoder("auto", num_features=61, num_queries=num_queries, keep=0.9)
+    assert chosen == (SpectralGP() if num_queries <= 4000 else Lasso())
+    assert num_queries <= 4000 or "probability 0.9 are of no code" in reason
+
+
+@pytest.mark.parametrize("asked", ["spex", "walsh_hadamard", SPEX(), LeaveOneOut()])
+def test_masks_of_ones_own_cannot_be_biased(asked):
+    """The error says which decoder, why, and what to do."""
+    with pytest.raises(UsageError, match=r"\(\) asks masks of its own.*Leave keep out, or take"):
+        choose_decoder(asked, num_features=9, num_queries=600, keep=0.9)
+
+
+def test_who_takes_uniform_masks():
+    """All but a code, a cube, and the neighbours of the full mask."""
+    assert all(map(takes_uniform_masks, (SpectralGP(), ProxySPEX(), Lasso(), LIME())))
+    assert not any(map(takes_uniform_masks, (SPEX(), WalshHadamard(), LeaveOneOut())))

@@ -15,7 +15,7 @@ from spex_api.prompts import Prompt
 from spex_api.querying.budget import Budget
 from spex_api.querying.policy import Meter
 from spex_api.querying.stack import open_stack
-from spex_api.querying.value_function import ValueFunction
+from spex_api.querying.value_function import Evaluation, ValueFunction
 from spex_api.sampling.aliased import aliased_plan
 from spex_api.sampling.uniform import uniform_plan
 from spex_api.scores import LabelLogOdds
@@ -49,7 +49,9 @@ def refusing(rows, answer=odds, **settings) -> FunctionAdapter:
     return FunctionAdapter(answers, **settings)
 
 
-def evaluate(model, masks=MASKS, *, cap=1000, meter=None, on_event=ignore, prompt=PROMPT):
+def evaluate(
+    model, masks=MASKS, *, cap=1000, meter=None, on_event=ignore, prompt=PROMPT, before=None
+):
     async def main():
         count = meter or Meter()
         budget = Budget(requests=cap)
@@ -57,7 +59,7 @@ def evaluate(model, masks=MASKS, *, cap=1000, meter=None, on_event=ignore, promp
             workers = model.capabilities.concurrency
             score = LabelLogOdds("yes", "no")
             function = ValueFunction(prompt, adapter, score, count, workers, on_event)
-            return await function.evaluate(masks)
+            return await function.evaluate(masks, before=before)
 
     return asyncio.run(main())
 
@@ -364,3 +366,31 @@ def test_samples_leave_holes_out_and_keep_the_plans_code():
     assert samples.aliasing is plan.aliasing
     np.testing.assert_array_equal(samples.masks, np.delete(plan.masks, 3, axis=0))
     np.testing.assert_array_equal(samples.values, np.delete(found.values, 3))
+
+
+def test_what_is_asked_in_two_parts_adds_up():
+    """Only the new masks go out, and the sum is what one asking gives; nothing is its zero."""
+    whole = evaluate(FunctionAdapter(odds))
+    model, meter = FunctionAdapter(odds, model="in parts"), Meter()
+    first = evaluate(model, MASKS[:25])
+    second = evaluate(model, MASKS, before=first, meter=meter)
+    assert (meter.sent, meter.cached) == (15, 0)
+    total = Evaluation.nothing() + first + second
+    np.testing.assert_array_equal(total.values, whole.values)
+    np.testing.assert_array_equal(total.variances, whole.variances)
+    assert total.usage == whole.usage
+    assert sum(total.models.values()) == 40
+    assert total.complete
+
+
+def test_a_later_part_knows_what_was_refused_before():
+    """A refusal of a later first mask ends nothing, and shares count over all that was asked."""
+    model = refusing([1, 25, 30], capabilities=ONE_AT_A_TIME)
+    events = []
+    first = evaluate(model, MASKS[:25])
+    second = evaluate(model, MASKS, before=first, on_event=events.append)
+    assert (first.refused, second.refused) == (1, 2)
+    assert events[-1] == Progress(done=37, total=37, sent=15)
+    assert [event for event in events if isinstance(event, Notice)] == []
+    most = refusing(range(25, 40), capabilities=ONE_AT_A_TIME, model="other")
+    assert evaluate(most, MASKS, before=evaluate(most, MASKS[:25])).refused == 15

@@ -1,0 +1,131 @@
+"""What the answers show at a look, how well, and whether that is enough.
+
+What this module does not know: who answered, and what was paid.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from spex_api.decoding.auto import takes_uniform_masks
+from spex_api.decoding.ridge import additive_ridge
+from spex_api.fidelity import Faithfulness, held_out_faithfulness
+from spex_api.indices import Interactions, interactions
+from spex_api.stopping import Spent, ending, looked_at, reached
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from spex_api.decoding.decoder import Recovery
+    from spex_api.design import Design, Look
+    from spex_api.querying.value_function import Evaluation
+    from spex_api.samples import Samples
+    from spex_api.sampling.survey import Survey
+    from spex_api.transforms import FourierTransform
+
+__all__ = ["Finding", "find"]
+
+_FEWEST_NEAR = 2
+"""One value does not vary, so there is nothing to explain in it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Finding:
+    """What the samples show at a look, and how well.
+
+    Attributes:
+        look: after how many masks, by which decoder.
+        recovery: what the decoder made of the fitted samples.
+        faithfulness: on masks that are drawn as the others and that no fit has seen.
+        near: on unseen masks near the full prompt, where some were asked.
+        num_samples: how many the fit has seen.
+        target: the R² that is aimed at, where there is one.
+    """
+
+    look: Look
+    recovery: Recovery
+    faithfulness: Faithfulness
+    near: Faithfulness | None
+    num_samples: int
+    target: float | None
+
+    @property
+    def enough(self) -> bool:
+        """Whether there is a target, and it is reached."""
+        return self.target is not None and reached(self.faithfulness, self.target)
+
+    def interactions(self, index: str, order: int, names: tuple[str, ...]) -> Interactions:
+        """The transform's interactions, with intervals where the decoder has a covariance."""
+        found, covariance = self.recovery.transform, self.recovery.covariance
+        return interactions(found, index, order, covariance=covariance, names=names)
+
+    def ending(self, design: Design, answers: Evaluation, budget: int) -> str:
+        """How the inquiry ended, in a sentence, where it had a target."""
+        if self.target is None:
+            return ""
+        asked = answers.usage.requests + answers.refused
+        spent = Spent(asked, budget, self.look.num_masks, design.one_look)
+        return ending(self.faithfulness, self.target, spent)
+
+
+def find(design: Design, look: Look, *, answers: Evaluation, ordered: bool) -> Finding:
+    """Decodes what may be fitted, and measures it on what may not.
+
+    Args:
+        design: what was to be asked.
+        look: how much of it was asked, and who decodes it.
+        answers: to the masks of this look.
+        ordered: whether neighbouring features are neighbours in the text.
+
+    Raises:
+        BudgetExhausted: fewer than two answers to fit, or to measure the fit.
+        UsageError: the samples are too few for the decoder.
+    """
+    survey = design.survey.first(look.num_masks)
+    seen = answers.samples(survey.plan, survey.fitted, ordered=ordered)
+    unseen = seen
+    if not survey.exhaustive:
+        unseen = answers.samples(survey.plan, survey.held_out, ordered=ordered)
+    recovery, additive = look.decoder.decode(seen), additive_ridge(seen)
+    if design.target is None or survey.exhaustive:
+        faithfulness = _measured(unseen, recovery.transform, additive, survey, design.seed)
+    else:
+        faithfulness = looked_at(
+            unseen.values,
+            recovery.transform(unseen.masks),
+            additive=additive(unseen.masks),
+            others=_drawn_alike(seen, look),
+            num_looks=len(design.looks),
+        )
+    near = None
+    if (survey.near & np.isfinite(answers.values)).sum() >= _FEWEST_NEAR:
+        nearby = answers.samples(survey.plan, survey.near, ordered=ordered)
+        near = _measured(nearby, recovery.transform, additive, survey, design.seed)
+    return Finding(look, recovery, faithfulness, near, len(seen), design.target)
+
+
+def _measured(
+    samples: Samples,
+    surrogate: FourierTransform,
+    additive: FourierTransform,
+    survey: Survey,
+    seed: int,
+) -> Faithfulness:
+    return held_out_faithfulness(
+        samples.values,
+        surrogate(samples.masks),
+        additive=additive(samples.masks),
+        seed=seed,
+        exhaustive=survey.exhaustive,
+    )
+
+
+def _drawn_alike(seen: Samples, look: Look) -> NDArray[np.float64]:
+    """The fitted values whose masks were drawn as the held-out ones: no anchor, and no code."""
+    if not takes_uniform_masks(look.decoder):
+        return np.empty(0)
+    kept = seen.masks.sum(axis=1, dtype=np.int64)
+    return seen.values[(kept > 0) & (kept < seen.num_features)]
