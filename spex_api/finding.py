@@ -59,8 +59,14 @@ class Finding:
 
     def interactions(self, index: str, order: int, names: tuple[str, ...]) -> Interactions:
         """The transform's interactions, with intervals where the decoder has a covariance."""
-        found, covariance = self.recovery.transform, self.recovery.covariance
-        return interactions(found, index, order, covariance=covariance, names=names)
+        return interactions(
+            self.recovery.transform,
+            index,
+            order,
+            covariance=self.recovery.covariance,
+            unlisted=self.recovery.unlisted,
+            names=names,
+        )
 
     def ending(self, design: Design, answers: Evaluation, budget: int) -> str:
         """How the inquiry ended, in a sentence, where it had a target."""

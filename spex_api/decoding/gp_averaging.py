@@ -12,7 +12,10 @@ What this module does not know: kernels, and which priors are tried.
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,14 +34,25 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Level = NDArray[np.intp]
 
-__all__ = ["Average", "Candidate", "Fold", "MeanAverage", "average", "stacking_weights"]
+__all__ = [
+    "Average",
+    "Candidate",
+    "Fold",
+    "MeanAverage",
+    "Stack",
+    "average",
+    "evenly_spread",
+    "stacking_weights",
+]
 
 _NUM_FOLDS = 5
-_FOLD_STEPS = 8
+_FOLD_STEPS = 5
 _FEW = 300
 """From the fit to all samples, a fold's fit is this near where they are more than a few; of a few,
 it would know too much of what it is to predict."""
-_LEAN = 5.0
+_MOST_FOLDED = 600
+"""More samples than these tell no more of the weights, and cost their cube."""
+_LEAN = 6.0
 """So many samples' worth of evidence stands for the last prior, which is the simplest."""
 _SUM_TO_ONE = 1e5
 _NEGLIGIBLE = 0.01
@@ -65,25 +79,27 @@ class Candidate:
         training = self.evidence.take(self.rows)
         return maximize(training, least_noise=self.least_noise, max_steps=self.max_steps)
 
-    def fold_means(self, start: Floats) -> list[PosteriorMean]:
-        """The posterior mean without each fold of the rows.
+    def fold_mean(self, rows: NDArray[np.intp], start: Floats) -> PosteriorMean:
+        """The posterior mean of some rows alone.
 
         Args:
-            start: the parameters of the fit to all rows, where the folds' fits begin.
+            rows: of the evidence.
+            start: the parameters of the fit to more of them, where this one begins.
         """
-        evidence = self.evidence.take(self.rows)
-        afresh = len(self.rows) <= _FEW
-        means = []
-        for held_out in _folds(len(self.rows)):
-            training = evidence.take(np.flatnonzero(~held_out))
-            found = maximize(
-                training,
-                least_noise=self.least_noise,
-                max_steps=self.max_steps if afresh else _FOLD_STEPS,
-                start=None if afresh else start,
-            )
-            means.append(training.mean(found.parameters))
-        return means
+        afresh = len(rows) <= _FEW
+        training = self.evidence.take(rows)
+        found = maximize(
+            training,
+            least_noise=self.least_noise,
+            max_steps=self.max_steps if afresh else _FOLD_STEPS,
+            start=None if afresh else start,
+        )
+        return training.mean(found.parameters)
+
+
+def evenly_spread(length: int, count: int) -> NDArray[np.intp]:
+    """At most `count` of so many rows, evenly spread."""
+    return np.linspace(0, length - 1, min(length, count)).astype(np.intp)
 
 
 def _folds(num_rows: int) -> list[NDArray[np.bool_]]:
@@ -95,8 +111,9 @@ def _folds(num_rows: int) -> list[NDArray[np.bool_]]:
 def stacking_weights(predictions: Floats, values: Floats, variances: Floats) -> Floats:
     """The weights that predict best out of fold, shape (num_priors,), not negative, of sum 1.
 
-    They minimise `Σ_j (y_j − Σ_k w_k ŷ_kj)² / (1 + v_j) + λ Σ_k (w_k − [k is the last])²`: with few
-    samples the last prior, the simplest, has the benefit of the doubt. Those below 0.01 are 0.
+    They minimise `Σ_j (y_j − Σ_k w_k ŷ_kj)² / (1 + v_j) + λ Σ_k (w_k − [k is the last])²`, with λ some
+    samples' worth of the best prior's error: while samples are few and errors large, the last
+    prior, the simplest, has the benefit of the doubt. Weights below 0.01 are 0.
 
     Args:
         predictions: shape (num_priors, num_samples), out of fold, of standardised values.
@@ -105,7 +122,8 @@ def stacking_weights(predictions: Floats, values: Floats, variances: Floats) -> 
     """
     count = len(predictions)
     trust = np.sqrt(1.0 / (1.0 + variances))
-    lean = np.sqrt(_LEAN) * np.eye(count)
+    error = np.mean(((values - predictions) * trust) ** 2, axis=1).min()
+    lean = np.sqrt(_LEAN * error) * np.eye(count)
     columns = np.vstack([(predictions * trust).T, lean, np.full((1, count), _SUM_TO_ONE)])
     target = np.concatenate([values * trust, lean[-1], [_SUM_TO_ONE]])
     weights, _ = nnls(columns, target)
@@ -214,33 +232,39 @@ class Stack:
 
 def average(candidates: Sequence[Candidate]) -> Stack:
     """Fits each candidate and combines those of weight, given all samples and out of fold."""
-    fits = [candidate.fit() for candidate in candidates]
-    means = [
-        candidate.fold_means(fit.parameters)
-        for candidate, fit in zip(candidates, fits, strict=True)
-    ]
-    rows = candidates[0].evidence.take(candidates[0].rows)
-    folds = _folds(len(rows.values))
-    predictions = np.empty((len(candidates), len(rows.values)))
-    for number, held_out in enumerate(folds):
-        for candidate in range(len(candidates)):
-            predictions[candidate, held_out] = means[candidate][number].predict(
-                rows.points[held_out]
-            )
-    weights = stacking_weights(predictions, rows.values, rows.variances)
+    rows = candidates[0].rows
+    rows = rows[evenly_spread(len(rows), _MOST_FOLDED)]
+    shown = candidates[0].evidence.take(rows)
+    folds = _folds(len(rows))
+    fitted = [rows[~held_out] for held_out in folds]
+    # Each fit depends on its samples alone, so that threads change no bit of the answer.
+    with ThreadPoolExecutor(_free_cores()) as pool:
+        fits = list(pool.map(Candidate.fit, candidates))
+        means = [
+            pool.map(partial(candidate.fold_mean, start=fit.parameters), fitted)
+            for candidate, fit in zip(candidates, fits, strict=True)
+        ]
+        by_candidate = [list(of_folds) for of_folds in means]
+    predictions = np.empty((len(candidates), len(rows)))
+    for predicted, of_folds in zip(predictions, by_candidate, strict=True):
+        for held_out, mean in zip(folds, of_folds, strict=True):
+            predicted[held_out] = mean.predict(shown.points[held_out])
+    weights = stacking_weights(predictions, shown.values, shown.variances)
     used = np.flatnonzero(weights).tolist()
-    return Stack(
-        Average(
-            [candidates[k].evidence.posterior(fits[k].parameters) for k in used], weights[used]
-        ),
-        [
-            Fold(
-                MeanAverage([means[k][number] for k in used], weights[used]),
-                rows.points[held_out],
-                rows.values[held_out],
-                rows.variances[held_out],
-            )
-            for number, held_out in enumerate(folds)
-        ],
-        [fits[k] for k in used],
-    )
+    posteriors = [candidates[k].evidence.posterior(fits[k].parameters) for k in used]
+    out_of_fold = [
+        Fold(
+            MeanAverage([by_candidate[k][number] for k in used], weights[used]),
+            shown.points[held_out],
+            shown.values[held_out],
+            shown.variances[held_out],
+        )
+        for number, held_out in enumerate(folds)
+    ]
+    return Stack(Average(posteriors, weights[used]), out_of_fold, [fits[k] for k in used])
+
+
+def _free_cores() -> int:
+    """How many cores this process may use, and at most four: there is little more to share."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return min(len(affinity(0)) if affinity else os.cpu_count() or 1, 4)

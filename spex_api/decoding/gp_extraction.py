@@ -69,7 +69,7 @@ class BeamSearch:
     max_degree: int = 5
     width: int = 400
     max_terms: int = 2500
-    tolerance: float = 0.002
+    tolerance: float = 0.0005
 
     def ranked(self, mean: Mean) -> tuple[list[Support], Floats]:
         """Every support that was looked at, by the magnitude of its coefficient; no constant."""

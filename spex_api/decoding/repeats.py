@@ -5,9 +5,13 @@ What this module does not know: what becomes of the values.
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from spex_api.samples import Samples
+if TYPE_CHECKING:
+    from spex_api.samples import Samples
 
 __all__ = ["without_repeats"]
 
@@ -26,7 +30,7 @@ def without_repeats(samples: Samples) -> Samples:
     if samples.variances is None:
         sums = np.bincount(places, weights=samples.values, minlength=size)
         values = sums / np.bincount(places, minlength=size)
-        return Samples(masks, values, None, samples.ordered, samples.aliasing)
+        return replace(samples, masks=masks, values=values)
     exact = samples.variances == 0
     has_exact = np.bincount(places[exact], minlength=size) > 0
     weights = exact.astype(np.float64)
@@ -35,4 +39,4 @@ def without_repeats(samples: Samples) -> Samples:
     totals = np.bincount(places, weights=weights, minlength=size)
     values = np.bincount(places, weights=weights * samples.values, minlength=size) / totals
     variances = np.where(has_exact, 0.0, 1.0 / totals)
-    return Samples(masks, values, variances, samples.ordered, samples.aliasing)
+    return replace(samples, masks=masks, values=values, variances=variances)

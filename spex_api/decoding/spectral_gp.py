@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 
 from spex_api.decoding.biased_basis import to_plain_basis
 from spex_api.decoding.decoder import Recovery, Status, concise
-from spex_api.decoding.gp_averaging import Average, Candidate, Stack, average
+from spex_api.decoding.gp_averaging import Average, Candidate, Stack, average, evenly_spread
 from spex_api.decoding.gp_extraction import BeamSearch
 from spex_api.decoding.gp_features import AdditiveKernel, LevelKernel, LocalKernel
 from spex_api.decoding.gp_kernels import ProductKernel, coordinates
@@ -103,7 +103,7 @@ class SpectralGP:
         max_steps: how many steps of L-BFGS at most.
     """
 
-    loose: Hyperprior = Hyperprior(relevance_variance=4.0, noise_floor=0.1, noise_samples=25.0)
+    loose: Hyperprior = Hyperprior(relevance_variance=8.0, noise_floor=0.1, noise_samples=25.0)
     tight: Hyperprior = Hyperprior(relevance_variance=0.4, noise_floor=0.15)
     search: BeamSearch = field(default_factory=BeamSearch)
     fit_samples: int = 1000
@@ -205,7 +205,7 @@ class SpectralGP:
     def _candidates(self, samples: Samples, shared: Evidence) -> list[Candidate]:
         """The loose prior, the tight one, and one without interactions of single features."""
         num_features = samples.num_features
-        rows = _spread(len(samples), self.fit_samples)
+        rows = evenly_spread(len(samples), self.fit_samples)
         product = ProductKernel(num_features, keep=samples.keep)
         # One window of three alone is a product kernel.
         local = [LocalKernel(num_features)] if samples.ordered and num_features > 3 else []
@@ -244,8 +244,3 @@ def _is_known(samples: Samples) -> bool:
     _, first, place = np.unique(samples.masks, axis=0, return_index=True, return_inverse=True)
     repeatable = np.array_equal(samples.values[first][place.ravel()], samples.values)
     return _unseen_share(samples) == 0 and repeatable
-
-
-def _spread(length: int, count: int) -> NDArray[np.intp]:
-    """At most `count` of the rows, evenly spread."""
-    return np.linspace(0, length - 1, min(length, count)).astype(np.intp)
