@@ -217,8 +217,8 @@ def _explanation(
         transform=finding.recovery.transform,
         faithfulness=finding.faithfulness,
         usage=cost,
-        decoder=repr(finding.look.decoder),
-        reason=finding.look.reason,
+        decoder=repr(finding.decoder),
+        reason=finding.reason,
         status=str(finding.recovery.status),
         complete=answers.complete,
         provenance=Provenance(

@@ -19,7 +19,7 @@ from spex_api.stopping import Spent, ending, looked_at, reached
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from spex_api.decoding.decoder import Recovery
+    from spex_api.decoding.decoder import Decoder, Recovery
     from spex_api.design import Design, Look
     from spex_api.querying.value_function import Evaluation
     from spex_api.samples import Samples
@@ -51,6 +51,18 @@ class Finding:
     near: Faithfulness | None
     num_samples: int
     target: float | None
+
+    @property
+    def decoder(self) -> Decoder:
+        """Who decoded, once the answers had decided where there was a choice."""
+        choice = self.recovery.choice
+        return choice.decoder if choice else self.look.decoder
+
+    @property
+    def reason(self) -> str:
+        """Why this decoder."""
+        choice = self.recovery.choice
+        return f"{self.look.reason} {choice.reason}".strip() if choice else self.look.reason
 
     @property
     def enough(self) -> bool:

@@ -5,15 +5,18 @@ What this module does not know: the samples themselves.
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from spex_api.decoding.attribution import LeaveOneOut
+from spex_api.decoding.contest import Contest
 from spex_api.decoding.lasso import Lasso
 from spex_api.decoding.proxyspex import ProxySPEX
 from spex_api.decoding.spectral_gp import SpectralGP
 from spex_api.decoding.spex import SPEX
 from spex_api.decoding.walsh_hadamard import WalshHadamard
 from spex_api.errors import UsageError
+from spex_api.sampling.survey import num_fitted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,6 +33,9 @@ _DECODERS: Mapping[str, Callable[[], Decoder]] = {
     "walsh_hadamard": WalshHadamard,
 }
 _MOST_FOR_A_PROCESS = 4000
+_MOST_FOR_TREES = 500
+"""Boosted trees are seldom the best, and fitting them to more samples is not cheap."""
+_FEW_A_FEATURE = 4
 
 
 def choose_decoder(
@@ -38,7 +44,10 @@ def choose_decoder(
     """The decoder that is asked for, or with "auto" the one that suits the numbers, and why.
 
     A Gaussian process explains most from few samples, but costs their cube; beyond 4,000 coded
-    queries and what SPEX makes of them take over. Where all masks are asked nothing is estimated.
+    queries and what SPEX makes of them take over, and below four a feature too, if a code fits: so
+    few uniform masks show only interactions of features that matter alone. In between the process
+    has a sparse regression for a rival, and of up to 500 samples boosted trees where they are
+    installed; the answers decide (`contest`). Where all masks are asked nothing is estimated.
 
     Args:
         name_or_decoder: "auto", a decoder's name, or a decoder, which is returned as it is.
@@ -67,10 +76,19 @@ def choose_decoder(
         return WalshHadamard(), (
             f"{numbers}: all {2**num_features:,} masks are asked, which gives the exact transform."
         )
+    if (
+        keep == 0.5
+        and num_queries < _FEW_A_FEATURE * num_features
+        and _has_code(num_features, num_queries)
+    ):
+        return SPEX(), (
+            f"{numbers}: so few a feature show a Gaussian process only interactions of features "
+            "that matter alone; coded queries tell others apart too."
+        )
     if num_queries <= _MOST_FOR_A_PROCESS:
-        return SpectralGP(), (
+        return _contest(num_queries), (
             f"{numbers}: a Gaussian process in the Fourier domain explains most from up to "
-            f"{_MOST_FOR_A_PROCESS:,}."
+            f"{_MOST_FOR_A_PROCESS:,}, unless a sparse fit predicts better."
         )
     if keep != 0.5:
         return Lasso(), (
@@ -81,6 +99,19 @@ def choose_decoder(
         f"{numbers}: beyond {_MOST_FOR_A_PROCESS:,} a Gaussian process takes too long, and coded "
         "queries let a sparse transform find interactions of up to five features."
     )
+
+
+def _has_code(num_features: int, num_queries: int) -> bool:
+    fitted = num_fitted(num_queries, several=False)
+    return SPEX().plan(num_features, fitted, seed=0).aliasing is not None
+
+
+def _contest(num_queries: int) -> Contest:
+    """Who decodes uniform masks: of one code, SPEX is a sparse regression that grows."""
+    rivals: list[Decoder] = [SpectralGP(), SPEX()]
+    if num_queries <= _MOST_FOR_TREES and find_spec("lightgbm") is not None:
+        rivals.append(ProxySPEX())
+    return Contest(tuple(rivals))
 
 
 def takes_uniform_masks(decoder: Decoder) -> bool:

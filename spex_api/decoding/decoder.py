@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import MISSING, dataclass, fields
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 from spex_api.transforms import FourierTransform
 
@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
     from numpy.typing import NDArray
 
+    from spex_api.decoding.gp_process import Process
     from spex_api.decoding.peeling import Peeling
     from spex_api.indices import Unlisted
     from spex_api.samples import QueryPlan, Samples
 
-__all__ = ["Decoder", "Recovery", "Status", "concise"]
+__all__ = ["Choice", "Decoder", "Recovery", "Status", "concise"]
 
 
 class Status(StrEnum):
@@ -63,6 +64,13 @@ class Status(StrEnum):
     )
 
 
+class Choice(NamedTuple):
+    """Which decoder was chosen after all answers were in, and what speaks for it."""
+
+    decoder: Decoder
+    reason: str
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Recovery:
     """What a decoder made of the samples.
@@ -75,6 +83,9 @@ class Recovery:
         peeling: how coded bins were emptied, where there were any.
         unlisted: what the coefficients that are not in the transform add to an index's variance,
             where the decoder can tell.
+        process: the whole posterior mean, where the decoder has one: values and indices without
+            truncation.
+        choice: which of several decoders it was, where there was a choice.
     """
 
     transform: FourierTransform
@@ -82,6 +93,8 @@ class Recovery:
     covariance: NDArray[np.float64] | None = None
     peeling: Peeling | None = None
     unlisted: Unlisted | None = None
+    process: Process | None = None
+    choice: Choice | None = None
 
     @classmethod
     def constant(cls, value: float, num_features: int) -> Self:

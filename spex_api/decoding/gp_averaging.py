@@ -111,8 +111,8 @@ def _folds(num_rows: int) -> list[NDArray[np.bool_]]:
 def stacking_weights(predictions: Floats, values: Floats, variances: Floats) -> Floats:
     """The weights that predict best out of fold, shape (num_priors,), not negative, of sum 1.
 
-    They minimise `Σ_j (y_j − Σ_k w_k ŷ_kj)² / (1 + v_j) + λ Σ_k (w_k − [k is the last])²`, with λ some
-    samples' worth of the best prior's error: while samples are few and errors large, the last
+    They minimise `Σ_j (y_j − Σ_k w_k ŷ_kj)² / (1 + v_j) + λ Σ_k (w_k − [k is the last])²`, with λ
+    some samples' worth of the best prior's error: while samples are few and errors large, the last
     prior, the simplest, has the benefit of the doubt. Weights below 0.01 are 0.
 
     Args:

@@ -25,6 +25,7 @@ from spex_api.decoding.gp_extraction import BeamSearch
 from spex_api.decoding.gp_features import AdditiveKernel, LevelKernel, LocalKernel
 from spex_api.decoding.gp_kernels import ProductKernel, coordinates
 from spex_api.decoding.gp_posterior import Evidence, maximize
+from spex_api.decoding.gp_process import Process
 from spex_api.decoding.gp_tail import tail_of
 from spex_api.decoding.standardization import standardize
 from spex_api.errors import BudgetTooSmall, UsageError
@@ -181,6 +182,13 @@ class SpectralGP:
             status,
             standardized.scale**2 * covariance[np.ix_(ranked, ranked)],
             unlisted=tail,
+            process=Process(
+                stack.average.mean,
+                order,
+                mean=standardized.mean,
+                scale=standardized.scale,
+                keep=samples.keep,
+            ),
         )
 
     def _fit(
