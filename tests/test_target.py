@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import spex_api as spex
-from spex_api.decoding import SPEX, FaithBanzhaf, Lasso, LeaveOneOut, SpectralGP, WalshHadamard
+from spex_api.decoding import SPEX, FaithBanzhaf, Lasso, LeaveOneOut, WalshHadamard
+from spex_api.decoding.contest import Contest
 from spex_api.design import draw_design
 from spex_api.errors import BadRequest, Unavailable, UsageError
 from spex_api.fidelity import r_squared
@@ -266,7 +267,7 @@ def test_auto_looks_at_a_process_and_ends_with_a_code():
     """Beyond 4,000 masks the last round is coded, and no mask of the code is held out."""
     design = draw_design("auto", num_features=40, num_masks=9000, seed=0, target=0.9)
     kinds = [type(look.decoder) for look in design.looks]
-    assert set(kinds[:-1]) == {SpectralGP}
+    assert set(kinds[:-1]) == {Contest}
     assert kinds[-1] is SPEX
     assert design.looks[-2].num_masks <= 4000
     assert design.looks[-1].num_masks == 9000

@@ -33,8 +33,8 @@ _DECODERS: Mapping[str, Callable[[], Decoder]] = {
     "walsh_hadamard": WalshHadamard,
 }
 _MOST_FOR_A_PROCESS = 4000
-_MOST_FOR_TREES = 500
-"""Boosted trees are seldom the best, and fitting them to more samples is not cheap."""
+_FOR_TREES = range(200, 501)
+"""Boosted trees are seldom the best: of fewer samples hardly ever, and of more they are dear."""
 _FEW_A_FEATURE = 4
 
 
@@ -46,7 +46,7 @@ def choose_decoder(
     A Gaussian process explains most from few samples, but costs their cube; beyond 4,000 coded
     queries and what SPEX makes of them take over, and below four a feature too, if a code fits: so
     few uniform masks show only interactions of features that matter alone. In between the process
-    has a sparse regression for a rival, and of up to 500 samples boosted trees where they are
+    has a sparse regression for a rival, and of 200 to 500 samples boosted trees where they are
     installed; the answers decide (`contest`). Where all masks are asked nothing is estimated.
 
     Args:
@@ -103,13 +103,13 @@ def choose_decoder(
 
 def _has_code(num_features: int, num_queries: int) -> bool:
     fitted = num_fitted(num_queries, several=False)
-    return SPEX().plan(num_features, fitted, seed=0).aliasing is not None
+    return fitted > 0 and SPEX().plan(num_features, fitted, seed=0).aliasing is not None
 
 
 def _contest(num_queries: int) -> Contest:
     """Who decodes uniform masks: of one code, SPEX is a sparse regression that grows."""
     rivals: list[Decoder] = [SpectralGP(), SPEX()]
-    if num_queries <= _MOST_FOR_TREES and find_spec("lightgbm") is not None:
+    if num_queries in _FOR_TREES and find_spec("lightgbm") is not None:
         rivals.append(ProxySPEX())
     return Contest(tuple(rivals))
 

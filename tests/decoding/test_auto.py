@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from spex_api.decoding import auto
 from spex_api.decoding.attribution import LIME, LeaveOneOut
 from spex_api.decoding.auto import choose_decoder, takes_uniform_masks
+from spex_api.decoding.contest import Contest
 from spex_api.decoding.lasso import Lasso
 from spex_api.decoding.proxyspex import ProxySPEX
 from spex_api.decoding.spectral_gp import SpectralGP
@@ -39,13 +41,39 @@ def test_a_name_chooses_whatever_the_numbers(name, decoder):
 
 @pytest.mark.parametrize(
     ("num_queries", "decoder"),
-    [(20, SpectralGP()), (400, SpectralGP()), (4000, SpectralGP()), (4001, SPEX())],
+    [
+        (20, Contest((SpectralGP(), SPEX()))),
+        (400, Contest((SpectralGP(), SPEX(), ProxySPEX()))),
+        (501, Contest((SpectralGP(), SPEX()))),
+        (4000, Contest((SpectralGP(), SPEX()))),
+        (4001, SPEX()),
+    ],
 )
 def test_auto_takes_the_process_until_it_costs_too_much(num_queries, decoder):
-    """Up to 4,000 samples the Gaussian process is chosen, then coded queries."""
+    """Up to 4,000 samples the Gaussian process has rivals to beat; then come coded queries."""
     chosen, reason = choose_decoder("auto", num_features=61, num_queries=num_queries)
     assert chosen == decoder
     assert reason.startswith(f"{num_queries:,} queries of 61 features: ")
+
+
+def test_auto_takes_trees_only_where_they_are_installed(monkeypatch):
+    """Without LightGBM nothing is missed, and nothing fails."""
+    monkeypatch.setattr(auto, "find_spec", lambda _: None)
+    chosen, _ = choose_decoder("auto", num_features=61, num_queries=400)
+    assert chosen == Contest((SpectralGP(), SPEX()))
+
+
+@pytest.mark.parametrize(
+    ("num_features", "num_queries", "coded"),
+    [(300, 1198, False), (300, 1300, False), (400, 1400, True), (400, 1700, False)],
+)
+def test_auto_turns_to_codes_where_queries_are_few_a_feature(num_features, num_queries, coded):
+    """Below four a feature a code is asked for, if one fits beside what is held out."""
+    chosen, reason = choose_decoder("auto", num_features=num_features, num_queries=num_queries)
+    assert isinstance(chosen, SPEX) == coded
+    assert ("so few a feature" in reason) == coded
+    kept, _ = choose_decoder("auto", num_features=400, num_queries=1400, keep=0.9)
+    assert isinstance(kept, Contest)
 
 
 def test_auto_takes_the_exact_transform_of_a_whole_cube():
@@ -56,7 +84,7 @@ def test_auto_takes_the_exact_transform_of_a_whole_cube():
         reason
         == "32 queries of 5 features: all 32 masks are asked, which gives the exact transform."
     )
-    assert choose_decoder("auto", num_features=5, num_queries=31)[0] == SpectralGP()
+    assert isinstance(choose_decoder("auto", num_features=5, num_queries=31)[0], Contest)
 
 
 def test_an_unknown_name_lists_the_known_ones():
@@ -69,7 +97,7 @@ def test_an_unknown_name_lists_the_known_ones():
 def test_auto_takes_no_code_for_biased_masks(num_queries):
     """Codes are of one half: with another probability a regression takes their place."""
     chosen, reason = choose_decoder("auto", num_features=61, num_queries=num_queries, keep=0.9)
-    assert chosen == (SpectralGP() if num_queries <= 4000 else Lasso())
+    assert isinstance(chosen, Contest if num_queries <= 4000 else Lasso)
     assert num_queries <= 4000 or "probability 0.9 are of no code" in reason
 
 
