@@ -47,7 +47,7 @@ __all__ = [
 
 _NUM_FOLDS = 5
 _FOLD_STEPS = 5
-_FEW = 300
+_FEW = 150
 """From the fit to all samples, a fold's fit is this near where they are more than a few; of a few,
 it would know too much of what it is to predict."""
 _MOST_FOLDED = 600

@@ -122,8 +122,9 @@ class LocalKernel:
 
     def gram(self, parameters: Floats, left: Floats, right: Floats) -> Floats:
         """`k(m, m')`, shape (num_left, num_right)."""
-        variances = self._variances(parameters).ravel()
-        gram: Floats = (_patterns(left) * variances) @ _patterns(right).T
+        features = _patterns(left)
+        others = features if right is left else _patterns(right)
+        gram: Floats = (features * self._variances(parameters).ravel()) @ others.T
         return gram
 
     def gradient(self, parameters: Floats, points: Floats, gram: Floats, weights: Floats) -> Floats:
@@ -221,7 +222,9 @@ class LevelKernel:
 
     def gram(self, parameters: Floats, left: Floats, right: Floats) -> Floats:
         """`k(m, m')`, shape (num_left, num_right)."""
-        gram: Floats = (self._features(left) * np.exp(parameters)) @ self._features(right).T
+        features = self._features(left)
+        others = features if right is left else self._features(right)
+        gram: Floats = (features * np.exp(parameters)) @ others.T
         return gram
 
     def gradient(self, parameters: Floats, points: Floats, gram: Floats, weights: Floats) -> Floats:

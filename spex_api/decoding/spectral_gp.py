@@ -92,6 +92,10 @@ class SpectralGP:
     the stacked posterior mean (`gp_extraction`). The mean itself is kept, not refitted: a refit on
     the support predicts worse.
 
+    It needs structure. Where interactions have no parts that matter alone or in part, and features
+    are many and samples few, it finds next to nothing: that is what coded queries are for (`SPEX`),
+    and `decoder="auto"` turns to them there.
+
     The cost grows as N³ and the memory as N², for N samples.
 
     Attributes:
