@@ -3,7 +3,7 @@
 No one prior is right: loose relevances find a few strong features among many, and overfit where
 hardly anything but noise interacts; tight ones, and a prior without interactions, do the reverse. A
 marginal likelihood that was maximised over two parameters a feature cannot tell which is which,
-since it is optimistic. So each prior is fitted again without each of five folds, and the posterior
+since it is optimistic. So each prior is fitted again without each of four folds, and the posterior
 means are combined with the weights, not negative and adding up to 1, that predict best out of fold:
 stacking (Breiman 1996, "Stacked regressions"; Yao, Vehtari, Simpson and Gelman 2018).
 
@@ -12,10 +12,7 @@ What this module does not know: kernels, and which priors are tried.
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,11 +42,13 @@ __all__ = [
     "stacking_weights",
 ]
 
-_NUM_FOLDS = 5
-_FOLD_STEPS = 5
+_NUM_FOLDS = 4
+_FOLD_STEPS = 8
+"""From the fit to the half that lacks a fold, the fit to all but the fold is about this near."""
 _FEW = 150
-"""From the fit to all samples, a fold's fit is this near where they are more than a few; of a few,
-it would know too much of what it is to predict."""
+"""Halves of fewer samples are no start for anything: each fold's fit begins anew."""
+_ROUGH = 0.02
+"""With at least so much noise single precision finds the same parameters."""
 _MOST_FOLDED = 600
 """More samples than these tell no more of the weights, and cost their cube."""
 _LEAN = 6.0
@@ -74,27 +73,53 @@ class Candidate:
     least_noise: float
     max_steps: int
 
-    def fit(self) -> Maximum:
-        """The most probable parameters."""
-        training = self.evidence.take(self.rows)
-        return maximize(training, least_noise=self.least_noise, max_steps=self.max_steps)
-
-    def fold_mean(self, rows: NDArray[np.intp], start: Floats) -> PosteriorMean:
-        """The posterior mean of some rows alone.
+    def fit(
+        self,
+        rows: NDArray[np.intp] | None = None,
+        *,
+        start: Floats | None = None,
+        max_steps: int | None = None,
+    ) -> Maximum:
+        """The most probable parameters.
 
         Args:
-            rows: of the evidence.
-            start: the parameters of the fit to more of them, where this one begins.
+            rows: the samples to which they are fitted; by default all that the candidate names.
+            start: where the search begins; by default where all features are alike.
+            max_steps: how many steps at most; by default the candidate's.
         """
-        afresh = len(rows) <= _FEW
-        training = self.evidence.take(rows)
-        found = maximize(
-            training,
+        evidence = self.evidence.take(self.rows if rows is None else rows)
+        if self.least_noise >= _ROUGH:
+            evidence = evidence.in_single_precision()
+        return maximize(
+            evidence,
             least_noise=self.least_noise,
-            max_steps=self.max_steps if afresh else _FOLD_STEPS,
-            start=None if afresh else start,
+            max_steps=max_steps or self.max_steps,
+            start=start,
         )
-        return training.mean(found.parameters)
+
+    def fold_means(self, folds: Sequence[NDArray[np.intp]]) -> list[PosteriorMean]:
+        """The posterior mean without each fold.
+
+        No search starts where a fold was seen: that would know too much of what it is to predict.
+        So each begins at the fit to the half of the folds that does not hold it.
+
+        Args:
+            folds: the rows of each, an even number of folds or one for each of very few samples.
+        """
+        rows = np.concatenate(folds)
+        starts: list[Floats | None] = [None] * len(folds)
+        steps = None
+        if len(rows) > _FEW:
+            half = len(folds) // 2
+            halves = [np.concatenate(folds[half:]), np.concatenate(folds[:half])]
+            starts = [fitted.parameters for fitted in map(self.fit, halves) for _ in range(half)]
+            steps = _FOLD_STEPS
+        means = []
+        for fold, start in zip(folds, starts, strict=True):
+            others = np.setdiff1d(rows, fold)
+            found = self.fit(others, start=start, max_steps=steps)
+            means.append(self.evidence.take(others).mean(found.parameters))
+        return means
 
 
 def evenly_spread(length: int, count: int) -> NDArray[np.intp]:
@@ -102,10 +127,9 @@ def evenly_spread(length: int, count: int) -> NDArray[np.intp]:
     return np.linspace(0, length - 1, min(length, count)).astype(np.intp)
 
 
-def _folds(num_rows: int) -> list[NDArray[np.bool_]]:
-    """For each fold, which rows it holds out."""
-    fold_of = np.arange(num_rows) % _NUM_FOLDS
-    return [fold_of == fold for fold in range(min(_NUM_FOLDS, num_rows))]
+def _folds(rows: NDArray[np.intp]) -> list[NDArray[np.intp]]:
+    """The rows of each fold."""
+    return [rows[fold::_NUM_FOLDS] for fold in range(min(_NUM_FOLDS, len(rows)))]
 
 
 def stacking_weights(predictions: Floats, values: Floats, variances: Floats) -> Floats:
@@ -233,38 +257,30 @@ class Stack:
 def average(candidates: Sequence[Candidate]) -> Stack:
     """Fits each candidate and combines those of weight, given all samples and out of fold."""
     rows = candidates[0].rows
-    rows = rows[evenly_spread(len(rows), _MOST_FOLDED)]
-    shown = candidates[0].evidence.take(rows)
-    folds = _folds(len(rows))
-    fitted = [rows[~held_out] for held_out in folds]
-    # Each fit depends on its samples alone, so that threads change no bit of the answer.
-    with ThreadPoolExecutor(_free_cores()) as pool:
-        fits = list(pool.map(Candidate.fit, candidates))
-        means = [
-            pool.map(partial(candidate.fold_mean, start=fit.parameters), fitted)
-            for candidate, fit in zip(candidates, fits, strict=True)
+    folds = _folds(rows[evenly_spread(len(rows), _MOST_FOLDED)])
+    fits = [candidate.fit() for candidate in candidates]
+    means = [candidate.fold_means(folds) for candidate in candidates]
+    shown = [candidates[0].evidence.take(fold) for fold in folds]
+    predictions = np.array(
+        [
+            np.concatenate(
+                [mean.predict(fold.points) for mean, fold in zip(of_folds, shown, strict=True)]
+            )
+            for of_folds in means
         ]
-        by_candidate = [list(of_folds) for of_folds in means]
-    predictions = np.empty((len(candidates), len(rows)))
-    for predicted, of_folds in zip(predictions, by_candidate, strict=True):
-        for held_out, mean in zip(folds, of_folds, strict=True):
-            predicted[held_out] = mean.predict(shown.points[held_out])
-    weights = stacking_weights(predictions, shown.values, shown.variances)
+    )
+    values = np.concatenate([fold.values for fold in shown])
+    variances = np.concatenate([fold.variances for fold in shown])
+    weights = stacking_weights(predictions, values, variances)
     used = np.flatnonzero(weights).tolist()
     posteriors = [candidates[k].evidence.posterior(fits[k].parameters) for k in used]
     out_of_fold = [
         Fold(
-            MeanAverage([by_candidate[k][number] for k in used], weights[used]),
-            shown.points[held_out],
-            shown.values[held_out],
-            shown.variances[held_out],
+            MeanAverage([means[k][number] for k in used], weights[used]),
+            fold.points,
+            fold.values,
+            fold.variances,
         )
-        for number, held_out in enumerate(folds)
+        for number, fold in enumerate(shown)
     ]
     return Stack(Average(posteriors, weights[used]), out_of_fold, [fits[k] for k in used])
-
-
-def _free_cores() -> int:
-    """How many cores this process may use, and at most four: there is little more to share."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return min(len(affinity(0)) if affinity else os.cpu_count() or 1, 4)

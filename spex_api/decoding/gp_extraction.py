@@ -64,23 +64,27 @@ class BeamSearch:
         width: how many supports of each size are extended by one feature.
         max_terms: how many coefficients are kept at most, the constant and singles not counted.
         tolerance: the share of the variance by which fewer terms may predict worse out of fold.
+        most_lost: the share of the variance that those left out may have together, by Parseval.
     """
 
     max_degree: int = 5
     width: int = 400
     max_terms: int = 2500
     tolerance: float = 0.0005
+    most_lost: float = 0.004
 
     def ranked(self, mean: Mean) -> tuple[list[Support], Floats]:
         """Every support that was looked at, by the magnitude of its coefficient; no constant."""
-        levels: list[Support] = []
-        coefficients = []
-        for level, found in self._levels(mean):
-            levels.extend(map(tuple, level.tolist()))
-            coefficients.append(found)
-        strengths = np.concatenate(coefficients)
+        levels = list(self._levels(mean))
+        strengths = np.concatenate([coefficients for _, coefficients in levels])
         order = np.argsort(-np.abs(strengths), kind="stable")[: self.max_terms + mean.num_features]
-        return [levels[place] for place in order], strengths[order]
+        found: dict[int, Support] = {}
+        first = 0
+        for level, _ in levels:
+            here = order[(order >= first) & (order < first + len(level))]
+            found.update(zip(here.tolist(), map(tuple, level[here - first].tolist()), strict=True))
+            first += len(level)
+        return [found[place] for place in order.tolist()], strengths[order]
 
     def supports(self, mean: Mean, folds: Sequence[Fold]) -> list[Support]:
         """The constant, all singles, and as many of the strongest others as predict best.
@@ -89,8 +93,11 @@ class BeamSearch:
             mean: whose coefficients are kept.
             folds: the same process without each fold. Where there is none, all are kept.
         """
-        found, _ = self.ranked(mean)
-        count = self._num_terms(folds) if folds else len(found)
+        found, coefficients = self.ranked(mean)
+        count = len(found)
+        if folds:
+            left_out = np.cumsum(coefficients[::-1] ** 2)[::-1]
+            count = max(self._num_terms(folds), int(np.sum(left_out > self.most_lost)))
         singles = [(feature,) for feature in range(mean.num_features)]
         larger = [support for support in found[:count] if len(support) > 1]
         return [(), *singles, *larger[: self.max_terms]]

@@ -65,7 +65,7 @@ class AdditiveKernel:
 
     def gram(self, parameters: Floats, left: Floats, right: Floats) -> Floats:
         """`k(m, m')`, shape (num_left, num_right)."""
-        gram: Floats = (left @ right.T) * (np.exp(parameters[0]) / self.num_features)
+        gram: Floats = (left @ right.T) * float(np.exp(parameters[0]) / self.num_features)
         return gram
 
     def gradient(self, parameters: Floats, points: Floats, gram: Floats, weights: Floats) -> Floats:
@@ -124,7 +124,8 @@ class LocalKernel:
         """`k(m, m')`, shape (num_left, num_right)."""
         features = _patterns(left)
         others = features if right is left else _patterns(right)
-        gram: Floats = (features * self._variances(parameters).ravel()) @ others.T
+        variances = self._variances(parameters).ravel().astype(left.dtype)
+        gram: Floats = (features * variances) @ others.T
         return gram
 
     def gradient(self, parameters: Floats, points: Floats, gram: Floats, weights: Floats) -> Floats:
@@ -224,7 +225,7 @@ class LevelKernel:
         """`k(m, m')`, shape (num_left, num_right)."""
         features = self._features(left)
         others = features if right is left else self._features(right)
-        gram: Floats = (features * np.exp(parameters)) @ others.T
+        gram: Floats = (features * np.exp(parameters).astype(left.dtype)) @ others.T
         return gram
 
     def gradient(self, parameters: Floats, points: Floats, gram: Floats, weights: Floats) -> Floats:
@@ -249,14 +250,14 @@ class LevelKernel:
     def _features(self, points: Floats) -> Floats:
         levels = symmetric_polynomials(points, max(self.sizes))
         scales = [comb(self.num_features, size) ** -0.5 for size in self.sizes]
-        features: Floats = levels[:, list(self.sizes)] * np.array(scales)
+        features: Floats = levels[:, list(self.sizes)] * np.array(scales, dtype=points.dtype)
         return features
 
 
 def symmetric_polynomials(points: Floats, largest: int) -> Floats:
     """`e_0 … e_largest` of each row, by Newton's identities; shape (num_points, largest + 1)."""
     sums = [np.sum(points**power, axis=1) for power in range(1, largest + 1)]
-    levels = [np.ones(len(points))]
+    levels = [np.ones(len(points), dtype=points.dtype)]
     for size in range(1, largest + 1):
         terms = (
             (-1) ** (power - 1) * levels[size - power] * sums[power - 1]

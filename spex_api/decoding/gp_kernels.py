@@ -36,6 +36,11 @@ LOG_VARIANCE_BOUNDS = (-5.0, 8.0)
 """A variance near zero has no gradient, and an early step that lands there would stay."""
 
 
+_LARGEST_EXPONENT = 80.0
+"""A mask without any of many features has a prior variance beyond all bounds where `keep` is near
+1: there the kernel is cut off, in single precision's range."""
+
+
 def coordinates(masks: NDArray[np.uint8], keep: float) -> Floats:
     """`z`, shape (num_masks, num_features): of mean 0 and variance 1 under the masks' measure."""
     odds = np.sqrt(keep / (1.0 - keep))
@@ -67,7 +72,10 @@ class Kernel(Protocol):
         ...
 
     def gram(self, parameters: Floats, left: Floats, right: Floats) -> Floats:
-        """`k(m, m')` for masks given by their coordinates, shape (num_left, num_right)."""
+        """`k(m, m')` for masks given by their coordinates, shape (num_left, num_right).
+
+        In the precision of the coordinates, as is the gradient's work.
+        """
         ...
 
     def gradient(self, parameters: Floats, points: Floats, gram: Floats, weights: Floats) -> Floats:
@@ -141,11 +149,12 @@ class ProductKernel:
         constant, linear, bilinear = self._expand(
             np.log1p(relevances / odds), np.log1p(-relevances), np.log1p(relevances * odds)
         )
-        exponent = (left * bilinear) @ right.T
-        exponent += parameters[-1] + np.sum(constant - np.log1p(relevances))
+        exponent = (left * bilinear.astype(left.dtype)) @ right.T
+        exponent += float(parameters[-1] + np.sum(constant - np.log1p(relevances)))
         if self.keep != 0.5:
-            exponent += (left @ linear)[:, None]
-            exponent += right @ linear
+            exponent += (left @ linear.astype(left.dtype))[:, None]
+            exponent += right @ linear.astype(left.dtype)
+            np.minimum(exponent, _LARGEST_EXPONENT, out=exponent)
         gram: Floats = np.exp(exponent, out=exponent)
         return gram
 

@@ -25,7 +25,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.linalg import LinAlgError, cholesky, lapack, solve_triangular
+from scipy.linalg import LinAlgError, cholesky, get_lapack_funcs, solve_triangular
 from scipy.optimize import minimize
 
 from spex_api.decoding.gp_features import symmetric_polynomials
@@ -78,6 +78,13 @@ class Evidence:
             variances=self.variances[rows],
         )
 
+    def in_single_precision(self) -> Evidence:
+        """The same with coordinates of which a Gram matrix takes half the memory and time.
+
+        Safe where the noise is some hundredths of the variance, so that rounding is far below it.
+        """
+        return replace(self, points=self.points.astype(np.float32))
+
     def start(self, noise: float) -> Floats:
         """The parameters of each kernel in turn, then log σ_n²."""
         return np.concatenate([*(kernel.start for kernel in self.kernels), [np.log(noise)]])
@@ -94,25 +101,25 @@ class Evidence:
         """
         grams, factor = self._covariance(parameters)
         alpha = _solve(factor, self.values)
-        loss = 0.5 * self.values @ alpha + np.log(np.diag(factor)).sum()
-        weights = _symmetric(lapack.dpotri(factor, lower=1, overwrite_c=1)[0])
-        np.negative(weights, out=weights)
-        weights += np.outer(alpha, alpha)
+        loss = 0.5 * float(self.values @ alpha) + float(np.log(np.diag(factor)).sum())
+        (invert,) = get_lapack_funcs(("potri",), (factor,))
+        weights = _symmetric(invert(factor, lower=1, overwrite_c=1)[0])
+        np.subtract(np.outer(alpha, alpha), weights, out=weights)
         gradient: list[Floats] = []
         for kernel, part, gram in zip(self.kernels, self.split(parameters), grams, strict=True):
             slope = -0.5 * kernel.gradient(part, self.points, gram, weights)
             relevances = part[: kernel.num_relevances]
             if len(relevances):
                 deviations = relevances - relevances.mean()
-                loss += 0.5 * deviations @ deviations / self.prior_variance
+                loss += 0.5 * float(deviations @ deviations) / self.prior_variance
                 slope[: len(relevances)] += deviations / self.prior_variance
             shrunk = kernel.rates * np.exp(part)
-            loss += shrunk.sum()
+            loss += float(shrunk.sum())
             gradient.append(slope + shrunk)
         surplus = parameters[-1:] - np.log(_USUAL_NOISE)
         loss += 0.5 * _NOISE_PRECISION * float(surplus @ surplus)
-        slope = _NOISE_PRECISION * surplus - 0.5 * np.exp(parameters[-1:]) * np.trace(weights)
-        gradient.append(slope)
+        trace = float(np.trace(weights))
+        gradient.append(_NOISE_PRECISION * surplus - 0.5 * np.exp(parameters[-1:]) * trace)
         return float(loss), np.concatenate(gradient)
 
     def mean(self, parameters: Floats) -> PosteriorMean:
@@ -131,7 +138,7 @@ class Evidence:
             kernel.gram(part, self.points, self.points)
             for kernel, part in zip(self.kernels, self.split(parameters), strict=True)
         ]
-        total = np.full((len(self.values), len(self.values)), _CONSTANT_VARIANCE)
+        total = np.full_like(self.points, _CONSTANT_VARIANCE, shape=(len(self.values),) * 2)
         for gram in grams:
             total += gram
         noise = np.exp(parameters[-1]) + self.variances
@@ -193,10 +200,17 @@ class PosteriorMean:
     def extended(self, parents: Level) -> tuple[Level, Floats]:
         """Each support of one size with each feature that it lacks, once, and their `F̂`.
 
+        Of all singles these are all pairs, in order.
+
         Returns:
             Shapes (num_supports, size + 1), rows sorted, and (num_supports,).
         """
         points = self.evidence.points
+        if parents.shape == (self.num_features, 1):
+            sums = points.T @ (self.alpha[:, None] * points)
+            level = np.stack(np.triu_indices(self.num_features, k=1), axis=1)
+            means = self.prior_variances(level) * sums[level[:, 0], level[:, 1]]
+            return level, means + self._shared(2)
         sums = (self.alpha[:, None] * products(points, parents)).T @ points
         parent, feature = np.nonzero(~_held(parents, self.num_features))
         children = np.sort(np.column_stack([parents[parent], feature]), axis=1)
@@ -324,12 +338,13 @@ def maximize(
         jac=True,
         method="L-BFGS-B",
         bounds=[*boxes, noise_bounds],
-        options={"maxiter": max_steps, "ftol": 1e-5, "gtol": 1e-4, "maxcor": 20},
+        options={"maxiter": max_steps, "ftol": 3e-4, "gtol": 1e-3, "maxcor": 20},
     )
     return Maximum(np.asarray(found.x, dtype=np.float64), float(found.fun), found.status != 1)
 
 
 def _solve(factor: Floats, values: Floats) -> Floats:
     """`K⁻¹ y` from the lower Cholesky factor of K."""
-    solution, _ = lapack.dpotrs(factor, values, lower=1)
-    return np.asarray(solution, dtype=np.float64)
+    (solve,) = get_lapack_funcs(("potrs",), (factor,))
+    solution: Floats = solve(factor, values.astype(factor.dtype), lower=1)[0]
+    return solution

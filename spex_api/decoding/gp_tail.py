@@ -11,14 +11,15 @@ transform lists a few of them. Two things are left:
   For an index that averages over many masks that is nothing; for one that looks at the corners of
   the cube, such as a Möbius coefficient, it is most of the doubt.
 
-What this module does not know: which index is asked for; it gets the weights.
+In the p-biased basis neither can be told: an index at masks unlike those that were asked would be
+as uncertain as the prior, and the prior knows of one measure alone. So there is a tail for
+`keep = ½` only. What this module does not know: which index is asked for; it gets the weights.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from math import comb
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -41,8 +42,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Tail", "tail_of"]
 
-_LARGEST = 10
-"""The prior variance of all supports beyond this size together is nothing beside the noise."""
+_LARGEST = 40
+"""Supports beyond this size have next to no variance, or so much in all that it is noise."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,14 +55,12 @@ class Tail:
         scales: of each prior, shape (num_priors,): `κ(S) = scale Π_{i∈S} w_i`.
         corrections: what is to be added to that, averaged over the priors, for single supports.
         noise: σ_n², of what is not seen of the function.
-        keep: the probability with which the masks keep a feature.
     """
 
     relevances: Floats
     scales: Floats
     corrections: Mapping[Support, float]
     noise: float
-    keep: float
 
     def variances(self, sets: Sequence[Support], weights: Floats) -> Floats:
         """The variance that is left in `Σ_{S⊇T} weights[|S|] F[S]` for each T.
@@ -74,7 +73,7 @@ class Tail:
             Shape (num_sets,), in the squared unit of the values.
         """
         size, num_features = len(sets[0]), self.relevances.shape[1]
-        squares = _in_biased_basis(weights, size, self.keep) ** 2
+        squares = weights[: _LARGEST + 1] ** 2
         level = np.array(sets, dtype=np.intp).reshape(len(sets), size)
         total = np.zeros(len(sets))
         for scale, relevances in zip(self.scales, self.relevances, strict=True):
@@ -98,7 +97,6 @@ def tail_of(
     *,
     scale: float,
     unseen: float,
-    keep: float,
 ) -> Tail:
     """The tail of a mixture of posteriors.
 
@@ -108,7 +106,6 @@ def tail_of(
         order: the feature that stands at each place of that order.
         scale: the values' standard deviation: the process knows them in that unit.
         unseen: the share of the masks that no sample shows.
-        keep: the probability with which the masks keep a feature.
     """
     place = np.argsort(order)
     relevances, scales = [], []
@@ -133,7 +130,6 @@ def tail_of(
         np.array(scales),
         {tuple(sorted(order[list(each)].tolist())): found for each, found in corrections.items()},
         noise,
-        keep,
     )
 
 
@@ -163,30 +159,6 @@ def _sums_without(relevances: Floats, level: NDArray[np.intp], largest: int) -> 
         for power in range(1, largest + 1):
             sums[:, power] -= relevances[column] * sums[:, power - 1]
     return sums
-
-
-def _in_biased_basis(weights: Floats, size: int, keep: float) -> Floats:
-    """The weight of a biased coefficient of each size, up to the largest that counts.
-
-    `Σ_{S⊇T} g(|S|) F[S]` in biased coefficients (`biased_basis`): `σ^{−s} Σ_{r=t}^{s} C(s−t, r−t)
-    (−μ)^{s−r} g(r)` for a support of size s.
-    """
-    plain = weights[: _LARGEST + 1].copy()
-    plain[:size] = 0.0
-    mean = 1.0 - 2.0 * keep
-    if mean == 0.0:
-        return plain
-    deviation = (1.0 - mean**2) ** 0.5
-    return np.array(
-        [
-            sum(
-                comb(large - size, small - size) * (-mean) ** (large - small) * plain[small]
-                for small in range(size, large + 1)
-            )
-            / deviation**large
-            for large in range(len(plain))
-        ]
-    )
 
 
 def _share_of_noise(weights: Floats, size: int, num_features: int) -> float:

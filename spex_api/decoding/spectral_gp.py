@@ -29,7 +29,7 @@ from spex_api.decoding.gp_process import Process
 from spex_api.decoding.gp_tail import tail_of
 from spex_api.decoding.standardization import standardize
 from spex_api.errors import BudgetTooSmall, UsageError
-from spex_api.sampling.uniform import uniform_plan
+from spex_api.sampling.uniform import HALF, uniform_plan
 from spex_api.transforms import FourierTransform
 
 if TYPE_CHECKING:
@@ -166,17 +166,14 @@ class SpectralGP:
             search = replace(search, max_terms=2**samples.num_features)
         found = search.supports(stack.average.mean, stack.folds)
         means, covariance = stack.average.moments(found)
-        tail = tail_of(
-            stack.average,
-            found,
-            order,
-            scale=standardized.scale,
-            unseen=_unseen_share(samples),
-            keep=samples.keep,
-        )
-        if samples.keep != 0.5:
+        unlisted = None
+        if samples.keep == HALF:
+            unseen = _unseen_share(samples)
+            unlisted = tail_of(stack.average, found, order, scale=standardized.scale, unseen=unseen)
+        else:
             found, matrix = to_plain_basis(found, samples.keep)
             means, covariance = matrix @ means, matrix @ covariance @ matrix.T
+            covariance = (covariance + covariance.T) / 2
         named = [tuple(sorted(order[list(support)].tolist())) for support in found]
         ranked = sorted(range(len(named)), key=lambda place: (len(named[place]), named[place]))
         coefficients = {named[place]: standardized.scale * float(means[place]) for place in ranked}
@@ -185,7 +182,7 @@ class SpectralGP:
             FourierTransform(coefficients, samples.num_features),
             status,
             standardized.scale**2 * covariance[np.ix_(ranked, ranked)],
-            unlisted=tail,
+            unlisted=unlisted,
             process=Process(
                 stack.average.mean,
                 order,

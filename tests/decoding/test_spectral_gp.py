@@ -10,6 +10,7 @@ import pytest
 
 from spex_api.decoding import spectral_gp
 from spex_api.decoding.decoder import Status
+from spex_api.decoding.gp_extraction import BeamSearch
 from spex_api.decoding.ridge import additive_ridge
 from spex_api.decoding.spectral_gp import SpectralGP
 from spex_api.fidelity import r_squared
@@ -138,6 +139,14 @@ def test_a_cube_without_noise_is_transformed_exactly(num_features):
         assert coefficients == pytest.approx(expected.tolist(), abs=1e-5)
 
 
+def test_a_cube_is_exact_however_few_terms_are_asked_for():
+    """What is known is listed whole: a limit on the terms is one on estimates."""
+    values = np.random.default_rng(3).normal(size=32)
+    decoder = SpectralGP(search=BeamSearch(max_terms=3))
+    recovery = decoder.decode(Samples.from_arrays(cube(5), values))
+    assert recovery.transform(cube(5)) == pytest.approx(values, abs=1e-5)
+
+
 def test_a_cube_is_exact_under_another_measure():
     """All masks of the cube give the plain transform, whatever probability is said to be behind."""
     values = np.random.default_rng(3).normal(size=64)
@@ -155,6 +164,9 @@ def test_repeated_masks_with_other_values_are_averaged():
     samples = Samples.from_arrays(masks, f(masks) + rng.normal(size=len(masks)))
     recovery = SpectralGP().decode(samples)
     assert r_squared(f(cube(3)), recovery.transform(cube(3))) > 0.95
+    # A mean of 240 values of variance 1, shrunk a little.
+    deviation = recovery.covariance[1, 1] ** 0.5
+    assert 0.03 < deviation < 240**-0.5 + 0.01
 
 
 @pytest.mark.parametrize("keep", [0.5, 0.8])
