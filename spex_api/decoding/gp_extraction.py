@@ -2,8 +2,9 @@
 
 The posterior mean has 2^n coefficients, each in closed form. Heredity is in the prior, so the large
 ones are found by beam search: all supports of a size where they are few, else the strongest of the
-size below with one feature more. How many are kept is decided out of fold: as few as predict what
-no fit has seen about as well as the best number does.
+size below with one feature more. How many are kept is decided out of fold: no fewer and no more
+than predict what no fit has seen about as well as the best number does, and between these as few
+as hold nearly all of the posterior mean.
 
 What this module does not know: how the process was fitted.
 """
@@ -64,7 +65,8 @@ class BeamSearch:
         width: how many supports of each size are extended by one feature.
         max_terms: how many coefficients are kept at most, the constant and singles not counted.
         tolerance: the share of the variance by which fewer terms may predict worse out of fold.
-        most_lost: the share of the variance that those left out may have together, by Parseval.
+        most_lost: the share of the variance that those left out may have together, by Parseval:
+            as far as the folds do not speak against them.
     """
 
     max_degree: int = 5
@@ -96,20 +98,21 @@ class BeamSearch:
         found, coefficients = self.ranked(mean)
         count = len(found)
         if folds:
+            fewest, most = self._num_terms(folds)
             left_out = np.cumsum(coefficients[::-1] ** 2)[::-1]
-            count = max(self._num_terms(folds), int(np.sum(left_out > self.most_lost)))
+            count = min(max(fewest, int(np.sum(left_out > self.most_lost))), most)
         singles = [(feature,) for feature in range(mean.num_features)]
         larger = [support for support in found[:count] if len(support) > 1]
         return [(), *singles, *larger[: self.max_terms]]
 
-    def _num_terms(self, folds: Sequence[Fold]) -> int:
-        """How many of the strongest predict out of fold about as well as the best number."""
+    def _num_terms(self, folds: Sequence[Fold]) -> tuple[int, int]:
+        """How few and how many of the strongest predict about as well as the best number."""
         paths = [self._errors(fold) for fold in folds]
         counts = _counts(min(len(path) for path in paths))
         errors = np.sum([path[counts - 1] for path in paths], axis=0)
         total = sum(float(np.sum(fold.values**2 / (1.0 + fold.variances))) for fold in folds)
-        enough = errors <= errors.min() + self.tolerance * total
-        return int(counts[np.argmax(enough)])
+        enough = counts[errors <= errors.min() + self.tolerance * total]
+        return int(enough[0]), int(enough[-1])
 
     def _errors(self, fold: Fold) -> Floats:
         """The squared error on a fold of the strongest term, of the two strongest, and so on."""

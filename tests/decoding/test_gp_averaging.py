@@ -181,21 +181,6 @@ def test_many_samples_are_folded_in_part(monkeypatch):
     assert len(stack.average.posteriors[0].mean.alpha) == 80
 
 
-def test_threads_change_no_bit(monkeypatch):
-    """On one core and on four, fits, weights and folds are the same to the last bit."""
-    stacks = []
-    for cores in (1, 4):
-        monkeypatch.setattr(gp_averaging, "_free_cores", lambda cores=cores: cores)
-        priors = [evidence(kernel=kernel) for kernel in (ProductKernel, AdditiveKernel)]
-        stacks.append(average([candidate(each) for each in priors]))
-    alone, together = stacks
-    assert (alone.average.weights == together.average.weights).all()
-    for one, other in zip(alone.fits, together.fits, strict=True):
-        assert (one.parameters == other.parameters).all()
-    for one, other in zip(alone.folds, together.folds, strict=True):
-        assert (one.mean.predict(one.points) == other.mean.predict(one.points)).all()
-
-
 @pytest.mark.parametrize(("length", "count"), [(1, 5), (10, 10), (10, 3), (1000, 999), (7, 1)])
 def test_rows_are_evenly_spread(length, count):
     """As many distinct rows as asked, or all, from the first on, with gaps that differ by one."""

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spex_api.decoding.biased_basis import to_plain_basis
 from spex_api.decoding.gp_averaging import Average
 from spex_api.decoding.gp_features import AdditiveKernel, LevelKernel, LocalKernel
 from spex_api.decoding.gp_kernels import ProductKernel, coordinates
@@ -35,7 +34,6 @@ INDICES = [
     ("Möbius", 3),
     ("Fourier", 2),
 ]
-each_keep = pytest.mark.parametrize("keep", [0.5, 0.8])
 
 
 def all_supports(num_features):
@@ -43,16 +41,16 @@ def all_supports(num_features):
     return list(chain.from_iterable(combinations(range(num_features), size) for size in sizes))
 
 
-def mixture(keep, *, ordered):
+def mixture(*, ordered):
     """Three posteriors with parameters that are alike for no two features."""
     rng = np.random.default_rng(0)
-    product, level = ProductKernel(N, keep=keep), LevelKernel(N)
+    product, level = ProductKernel(N), LevelKernel(N)
     local = (LocalKernel(N),) if ordered else ()
-    masks = (rng.random((15, N)) < keep).astype(np.uint8)
+    masks = rng.integers(0, 2, size=(15, N), dtype=np.uint8)
     posteriors = []
     for kernels in ((product, level), (product, *local, level), (AdditiveKernel(N), level)):
         evidence = Evidence(
-            coordinates(masks, keep), rng.normal(size=15), np.zeros(15), kernels, 1.0
+            coordinates(masks, 0.5), rng.normal(size=15), np.zeros(15), kernels, 1.0
         )
         start = evidence.start(0.3)
         posteriors.append(evidence.posterior(start + 0.6 * rng.normal(size=len(start))))
@@ -83,58 +81,51 @@ def index_weights(index, order, size):
     return np.array([0.0] * size + [weight(size, larger, limit) for larger in range(size, N + 1)])
 
 
-def brute_force(average, listed, order, weights, target, keep):
-    """The variance of the index of one set, by the weight of every biased coefficient in it."""
+def brute_force(average, listed, order, weights, target):
+    """The variance of the index of one set, by the weight of every coefficient in it."""
     supports, total = all_supports(N), 0.0
-    plain, matrix = to_plain_basis(supports, keep)
-    contains = [float(set(target) <= set(support)) for support in plain]
-    row = np.array(contains) * weights[[len(support) for support in plain]]
-    by_biased = dict(zip(supports, row @ matrix, strict=True))
+    contains = [float(set(target) <= set(support)) for support in supports]
+    row = np.array(contains) * weights[[len(support) for support in supports]]
+    by_support = dict(zip(supports, row, strict=True))
     for support, variance in own_variances(average).items():
         if support not in listed:
             named = tuple(sorted(order[list(support)].tolist()))
-            total += by_biased[named] ** 2 * variance
+            total += by_support[named] ** 2 * variance
     noise = sum(w * p.mean.noise for w, p in zip(average.weights, average.posteriors, strict=True))
     return total + noise * SCALE**2 * UNSEEN * np.sum(row**2) / 2**N
 
 
-def settings_of(keep):
-    return {"scale": SCALE, "unseen": UNSEEN, "keep": keep}
-
-
-@each_keep
 @pytest.mark.parametrize("ordered", [False, True])
 @pytest.mark.parametrize(("index", "limit"), INDICES)
-def test_variances_are_the_sum_over_all_unlisted_supports(index, limit, ordered, keep):
+def test_variances_are_the_sum_over_all_unlisted_supports(index, limit, ordered):
     """Of every set, the tail is κ of each support that is not listed, and its share of noise."""
-    average, listed = mixture(keep, ordered=ordered), some_listed()
+    average, listed = mixture(ordered=ordered), some_listed()
     order = np.arange(N) if ordered else np.roll(np.random.default_rng(2).permutation(N), 1)
-    tail = tail_of(average, listed, order, **settings_of(keep))
+    tail = tail_of(average, listed, order, scale=SCALE, unseen=UNSEEN)
     for size in range(1, limit + 1):
         weights = index_weights(index, limit, size)
         sets = list(combinations(range(N), size))[::3]
-        expected = [brute_force(average, listed, order, weights, t, keep) for t in sets]
+        expected = [brute_force(average, listed, order, weights, t) for t in sets]
         assert tail.variances(sets, weights) == pytest.approx(np.array(expected), rel=1e-8)
 
 
-@each_keep
-def test_where_all_is_listed_the_noise_is_left(keep):
+def test_where_all_is_listed_the_noise_is_left():
     """A transform with every coefficient leaves the masks that no sample shows, and no prior."""
-    average = mixture(keep, ordered=True)
+    average = mixture(ordered=True)
     weights = index_weights("Möbius", 2, 2)
     everything = all_supports(N)
-    tail = tail_of(average, everything, np.arange(N), **settings_of(keep))
-    expected = brute_force(average, everything, np.arange(N), weights, (1, 4), keep)
+    tail = tail_of(average, everything, np.arange(N), scale=SCALE, unseen=UNSEEN)
+    expected = brute_force(average, everything, np.arange(N), weights, (1, 4))
     assert tail.variances([(1, 4)], weights) == pytest.approx([expected], rel=1e-6)
-    seen = tail_of(average, everything, np.arange(N), scale=SCALE, unseen=0.0, keep=keep)
+    seen = tail_of(average, everything, np.arange(N), scale=SCALE, unseen=0.0)
     assert seen.variances([(1, 4)], weights) == pytest.approx([0.0], abs=1e-9)
 
 
 def test_the_tail_has_the_unit_of_the_values():
     """Values ten times as large have a tail a hundred times as large."""
-    average, weights = mixture(0.5, ordered=True), index_weights("FBII", 2, 1)
+    average, weights = mixture(ordered=True), index_weights("FBII", 2, 1)
     small, large = (
-        tail_of(average, some_listed(), np.arange(N), scale=scale, unseen=0.5, keep=0.5)
+        tail_of(average, some_listed(), np.arange(N), scale=scale, unseen=0.5)
         for scale in (1.0, 10.0)
     )
     sets = [(feature,) for feature in range(N)]
@@ -150,7 +141,7 @@ def test_a_thousand_features_have_a_tail():
     parameters[3] += 3.0
     average = Average([evidence.posterior(parameters)], np.ones(1))
     listed = [(), *((feature,) for feature in range(1000))]
-    tail = tail_of(average, listed, np.arange(1000), scale=1.0, unseen=1.0, keep=0.5)
+    tail = tail_of(average, listed, np.arange(1000), scale=1.0, unseen=1.0)
     found = tail.variances([(2,), (3,)], np.array([0.0, *[-2.0] * 2, *[0.0] * 998]))
     assert found[1] > 5 * found[0] > 0
     mobius = tail.variances([(2,), (3,)], np.array([0.0, *[-2.0] * 1000]))
