@@ -310,7 +310,8 @@ def _advice(cells: Sequence[Cell], medians: _Medians) -> str:
         f"falls as keep rises: {figures('uniform', 0.5, 0.7, 0.9)} with 0.5 / 0.7 / 0.9.",
         "- **What small edits do: 0.8 where there are some ten features, 0.9 to 0.95 where there "
         "are dozens.** Where one to three features are removed, R² rises: "
-        f"{figures('every near', *_SHOWN)} with {' / '.join(map(str, _SHOWN))}.",
+        f"{figures('every near', *_SHOWN)} with {' / '.join(map(str, _SHOWN))}; on those that "
+        f"were not asked, {figures('near', 0.5, 0.8)} with 0.5 / 0.8.",
         "- **Both from the same queries: 0.6 to 0.7**, the more the more features. It costs a few "
         f"hundredths to a tenth of the whole, {figures('uniform', 0.6, 0.7)}, and gains near the "
         f"prompt: {figures('every near', 0.6, 0.7)} with 0.6 / 0.7.",
