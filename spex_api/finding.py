@@ -146,4 +146,5 @@ def _drawn_alike(seen: Samples, look: Look) -> NDArray[np.float64]:
     if not takes_uniform_masks(look.decoder):
         return np.empty(0)
     kept = seen.masks.sum(axis=1, dtype=np.int64)
-    return seen.values[(kept > 0) & (kept < seen.num_features)]
+    drawn: NDArray[np.float64] = seen.values[(kept > 0) & (kept < seen.num_features)]
+    return drawn
