@@ -13,6 +13,7 @@ What this module does not know: kernels, and which priors are tried.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -48,7 +49,7 @@ _FOLD_STEPS = 8
 _FEW = 150
 """Halves of fewer samples are no start for anything: each fold's fit begins anew."""
 _ROUGH = 0.02
-"""With at least so much noise single precision finds the same parameters."""
+"""With at least so much noise single precision finds much the same parameters."""
 _MOST_FOLDED = 600
 """More samples than these tell no more of the weights, and cost their cube."""
 _LEAN = 6.0
@@ -88,13 +89,14 @@ class Candidate:
             max_steps: how many steps at most; by default the candidate's.
         """
         evidence = self.evidence.take(self.rows if rows is None else rows)
-        if self.least_noise >= _ROUGH:
-            evidence = evidence.in_single_precision()
-        return maximize(
-            evidence,
-            least_noise=self.least_noise,
-            max_steps=max_steps or self.max_steps,
-            start=start,
+        search = partial(
+            maximize, least_noise=self.least_noise, max_steps=max_steps or self.max_steps
+        )
+        if self.least_noise < _ROUGH:
+            return search(evidence, start=start)
+        # Single precision goes most of the way; where rounding hid the rest, the other sees it.
+        return search(
+            evidence, start=search(evidence.in_single_precision(), start=start).parameters
         )
 
     def fold_means(self, folds: Sequence[NDArray[np.intp]]) -> list[PosteriorMean]:

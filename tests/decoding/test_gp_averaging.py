@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import combinations, product
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,9 +20,11 @@ from spex_api.decoding.gp_averaging import (
     evenly_spread,
     stacking_weights,
 )
-from spex_api.decoding.gp_features import AdditiveKernel
-from spex_api.decoding.gp_kernels import ProductKernel
+from spex_api.decoding.gp_features import AdditiveKernel, LevelKernel
+from spex_api.decoding.gp_kernels import ProductKernel, coordinates
 from spex_api.decoding.gp_posterior import Evidence, maximize
+
+RECORDED = Path(__file__).parents[1] / "data" / "recorded"
 
 
 def evidence(*, num_samples=80, kernel=ProductKernel, interacting=True):
@@ -179,6 +182,19 @@ def test_many_samples_are_folded_in_part(monkeypatch):
     assert {0, 79} <= set(place)
     assert (stack.fits[0].parameters == candidate(known).fit().parameters).all()
     assert len(stack.average.posteriors[0].mean.alpha) == 80
+
+
+def test_a_search_that_rounding_stops_goes_on_in_double_precision():
+    """Single precision finds the same maximum, also where its line search gets stuck (recorded)."""
+    with np.load(RECORDED / "sentence_11_words.npz") as table:
+        rows = np.random.default_rng(0).permutation(len(table["masks"]) - 500)[:750]
+        masks, values = table["masks"][rows], table["values"][rows]
+    values = (values - values.mean()) / values.std()
+    kernels = (ProductKernel(11), LevelKernel(11))
+    whole = Evidence(coordinates(masks, 0.5), values, np.zeros(750), kernels, 8.0)
+    found = Candidate(whole, np.arange(750), 0.0211, 200).fit()
+    exact = maximize(whole, least_noise=0.0211, max_steps=200)
+    assert found.loss == pytest.approx(exact.loss, rel=1e-2)
 
 
 @pytest.mark.parametrize(("length", "count"), [(1, 5), (10, 10), (10, 3), (1000, 999), (7, 1)])
