@@ -177,25 +177,21 @@ def proxyspex_shapiq(function: Noisy, num_queries: int, *, seed: int = 0) -> Dec
 
 def ridge(samples: Samples, *, order: int) -> Decoded:
     """Ridge regression on all supports up to an order, its penalty by leave-one-out."""
-    features = range(samples.num_features)
-    supports = [key for size in range(1, order + 1) for key in combinations(features, size)]
-
-    def decode() -> tuple[FourierTransform, str]:
-        model = import_module("sklearn.linear_model").RidgeCV(alphas=_PENALTIES)
-        fit = model.fit(characters(samples.masks, supports), samples.values)
-        terms = {(): float(fit.intercept_), **dict(zip(supports, fit.coef_.tolist(), strict=True))}
-        return FourierTransform(terms, samples.num_features), f"{len(supports):,} columns"
-
-    return timed(decode)
+    model = import_module("sklearn.linear_model").RidgeCV(alphas=_PENALTIES)
+    return _regression(samples, order, model)
 
 
 def lasso(samples: Samples, *, order: int) -> Decoded:
     """The LASSO on all supports up to an order, its penalty by five folds."""
+    return _regression(samples, order, import_module("sklearn.linear_model").LassoCV(cv=_NUM_FOLDS))
+
+
+def _regression(samples: Samples, order: int, model: Any) -> Decoded:  # noqa: ANN401
+    """A linear model of scikit-learn on all supports up to an order."""
     features = range(samples.num_features)
     supports = [key for size in range(1, order + 1) for key in combinations(features, size)]
 
     def decode() -> tuple[FourierTransform, str]:
-        model = import_module("sklearn.linear_model").LassoCV(cv=_NUM_FOLDS)
         fit = model.fit(characters(samples.masks, supports), samples.values)
         terms = {(): float(fit.intercept_), **dict(zip(supports, fit.coef_.tolist(), strict=True))}
         return FourierTransform(terms, samples.num_features), f"{len(supports):,} columns"

@@ -95,9 +95,8 @@ class Candidate:
         if self.least_noise < _ROUGH:
             return search(evidence, start=start)
         # Single precision goes most of the way; where rounding hid the rest, the other sees it.
-        return search(
-            evidence, start=search(evidence.in_single_precision(), start=start).parameters
-        )
+        rough = search(evidence.in_single_precision(), start=start)
+        return search(evidence, start=rough.parameters)
 
     def fold_means(self, folds: Sequence[NDArray[np.intp]]) -> list[PosteriorMean]:
         """The posterior mean without each fold.
