@@ -90,6 +90,11 @@ def near(explanation: Explanation) -> str:
     where = f"Near the full prompt, on {faith.num_masks} masks with one to three parts removed"
     if not math.isfinite(faith.value):
         return f"{where}, it is not measurable: the values there do not vary."
+    if faith.value < 0:
+        return (
+            f"{where}, it predicts worse than their mean does (R² {faith}): for small edits ask "
+            "again with a larger keep."
+        )
     return f"{where}, it accounts for {faith.value:.0%} (R² {faith})."
 
 
