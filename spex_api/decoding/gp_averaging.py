@@ -3,7 +3,7 @@
 No one prior is right: loose relevances find a few strong features among many, and overfit where
 hardly anything but noise interacts; tight ones, and a prior without interactions, do the reverse. A
 marginal likelihood that was maximised over two parameters a feature cannot tell which is which,
-since it is optimistic. So each prior is fitted again without each of four folds, and the posterior
+since it is optimistic. So each prior is fitted again without each of some folds, and the posterior
 means are combined with the weights, not negative and adding up to 1, that predict best out of fold:
 stacking (Breiman 1996, "Stacked regressions"; Yao, Vehtari, Simpson and Gelman 2018).
 
@@ -43,17 +43,19 @@ __all__ = [
     "stacking_weights",
 ]
 
-_NUM_FOLDS = 4
+_NUM_FOLDS, _NUM_SMALL_FOLDS = 4, 10
 _FOLD_STEPS = 8
 """From the fit to the half that lacks a fold, the fit to all but the fold is about this near."""
 _FEW = 150
-"""Halves of fewer samples are no start for anything: each fold's fit begins anew."""
+"""Of fewer samples a quarter is too much to do without, and a half no start for anything: they have
+more folds, and each fold's fit begins anew."""
 _ROUGH = 0.02
 """With at least so much noise single precision finds much the same parameters."""
 _MOST_FOLDED = 600
 """More samples than these tell no more of the weights, and cost their cube."""
-_LEAN = 6.0
-"""So many samples' worth of evidence stands for the last prior, which is the simplest."""
+_LEAN = 500.0
+"""A hundred samples weigh as much as five more that speak for the last prior, the simplest; twenty
+as much as twenty-five."""
 _SUM_TO_ONE = 1e5
 _NEGLIGIBLE = 0.01
 
@@ -130,15 +132,16 @@ def evenly_spread(length: int, count: int) -> NDArray[np.intp]:
 
 def _folds(rows: NDArray[np.intp]) -> list[NDArray[np.intp]]:
     """The rows of each fold."""
-    return [rows[fold::_NUM_FOLDS] for fold in range(min(_NUM_FOLDS, len(rows)))]
+    count = _NUM_FOLDS if len(rows) > _FEW else _NUM_SMALL_FOLDS
+    return [rows[fold::count] for fold in range(min(count, len(rows)))]
 
 
 def stacking_weights(predictions: Floats, values: Floats, variances: Floats) -> Floats:
     """The weights that predict best out of fold, shape (num_priors,), not negative, of sum 1.
 
     They minimise `Σ_j (y_j − Σ_k w_k ŷ_kj)² / (1 + v_j) + λ Σ_k (w_k − [k is the last])²`, with λ
-    some samples' worth of the best prior's error: while samples are few and errors large, the last
-    prior, the simplest, has the benefit of the doubt. Weights below 0.01 are 0.
+    the best prior's error times `500 / num_samples`: while samples are few and errors large, the
+    last prior, the simplest, has the benefit of the doubt. Weights below 0.01 are 0.
 
     Args:
         predictions: shape (num_priors, num_samples), out of fold, of standardised values.
@@ -148,7 +151,7 @@ def stacking_weights(predictions: Floats, values: Floats, variances: Floats) -> 
     count = len(predictions)
     trust = np.sqrt(1.0 / (1.0 + variances))
     error = np.mean(((values - predictions) * trust) ** 2, axis=1).min()
-    lean = np.sqrt(_LEAN * error) * np.eye(count)
+    lean = np.sqrt(_LEAN / len(values) * error) * np.eye(count)
     columns = np.vstack([(predictions * trust).T, lean, np.full((1, count), _SUM_TO_ONE)])
     target = np.concatenate([values * trust, lean[-1], [_SUM_TO_ONE]])
     weights, _ = nnls(columns, target)

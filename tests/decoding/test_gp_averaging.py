@@ -55,7 +55,7 @@ def objective(weights, predictions, values, variances):
     errors = values - weights @ predictions
     best = np.mean((values - predictions) ** 2 / (1 + variances), axis=1).min()
     last = np.eye(len(weights))[-1]
-    penalty = gp_averaging._LEAN * best * np.sum((weights - last) ** 2)
+    penalty = gp_averaging._LEAN / len(values) * best * np.sum((weights - last) ** 2)
     return np.sum(errors**2 / (1 + variances)) + penalty
 
 
