@@ -10,16 +10,19 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 __all__ = [
     "KEY_SCHEMA",
+    "Allowance",
     "Capabilities",
     "Completion",
     "CompletionRequest",
     "Fingerprint",
     "JsonObject",
     "Message",
+    "Outcome",
     "TokenLogprob",
     "Usage",
     "canonical_json",
@@ -57,6 +60,43 @@ class CompletionRequest:
     top_logprobs: int = 0
     sample_index: int = 0
 
+    @property
+    def input_bound(self) -> int:
+        """More input tokens than any endpoint counts for it.
+
+        No tokenizer makes more tokens than there are bytes; a turn's frame takes a few more.
+        """
+        return 64 + sum(len(turn.content.encode()) + 16 for turn in self.messages)
+
+
+class Outcome(StrEnum):
+    """How an answer ended. Each is an observation: it is paid, kept on disk, and counted."""
+
+    ANSWERED = "answered"
+    TRUNCATED = "truncated"
+    """Its greatest length was reached; after one token that is what was asked for."""
+    REFUSED = "refused"
+    """The model declined to answer."""
+    FILTERED = "filtered"
+    """A filter of the endpoint took the answer away, or part of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What an endpoint says is left of one of its limits.
+
+    Attributes:
+        of: "requests", "tokens" (input and output together), "input_tokens" or "output_tokens".
+        limit: how much there is, in the endpoint's own window, where it says so.
+        remaining: how much of it is left.
+        resets_in: seconds until all of it is back, where it says so.
+    """
+
+    of: str
+    limit: float | None = None
+    remaining: float | None = None
+    resets_in: float | None = None
+
 
 @dataclass(frozen=True, slots=True)
 class TokenLogprob:
@@ -69,17 +109,29 @@ class TokenLogprob:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What answers took. Adds up; `Usage()` is zero."""
+    """What answers took. Adds up; `Usage()` is zero.
+
+    Attributes:
+        requests: how many answers.
+        input_tokens: all that was read, from the endpoint's prompt cache or not.
+        output_tokens: all that was written, reasoning included.
+        cache_read_tokens: of the input, what came from the endpoint's prompt cache.
+        cache_write_tokens: of the input, what was written to it.
+    """
 
     requests: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
             self.requests + other.requests,
             self.input_tokens + other.input_tokens,
             self.output_tokens + other.output_tokens,
+            self.cache_read_tokens + other.cache_read_tokens,
+            self.cache_write_tokens + other.cache_write_tokens,
         )
 
 
@@ -91,19 +143,23 @@ class Completion:
         text: what the model wrote.
         tokens: one entry a token, where the endpoint gave log-probs; else empty.
         finish_reason: why it stopped, in the endpoint's word.
+        outcome: the same in ours.
         model: the model that served it, as the endpoint names it.
         fingerprint: of the serving system, or "".
         usage: what it took.
         raw: the reply's body, byte for byte; what the cache keeps.
+        allowances: what the reply's headers say is left; not kept, so none on an answer from disk.
     """
 
     text: str
     tokens: tuple[TokenLogprob, ...] = ()
     finish_reason: str = ""
+    outcome: Outcome = Outcome.ANSWERED
     model: str = ""
     fingerprint: str = ""
     usage: Usage = Usage(requests=1)
     raw: str = field(default="", repr=False)
+    allowances: tuple[Allowance, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,20 @@
     │   ├── AuthenticationFailed no key, or a key that is refused
     │   ├── QuotaExhausted       the account has no credit: waiting does not help
     │   ├── RateLimited          too fast: waiting helps
-    │   ├── Unavailable          overloaded, unreachable or broken off: trying again may help
+    │   │   └── RampLimited      more at once than before: going up slowly helps
+    │   ├── RetryLater           the wait that is asked for is longer than we sit out
+    │   ├── Unavailable          unreachable, failing or broken off: trying again may help
+    │   │   └── Overloaded       it has too much to do, whoever asks
     │   ├── BadRequest           the endpoint refuses this request for good
-    │   └── MalformedReply       an answer that is not what the protocol says
+    │   │   ├── ContextTooLong   the prompt does not fit the model
+    │   │   └── ContentFiltered  the prompt is refused for what it says
+    │   ├── MalformedReply       an answer that is not what the protocol says
+    │   └── EndpointUnfit        what it answers cannot be trusted: a probe caught it
+    ├── BatchError               a batch that cannot be submitted, followed or read
     ├── CacheError
     │   ├── CacheMiss            an answer is needed, and no connection may be opened
-    │   └── CacheCorrupt         a record or a folder that is not what was written
+    │   ├── CacheCorrupt         a record or a folder that is not what was written
+    │   └── BundleRefused        a bundle that is not what its manifest says
     └── MissingExtra             an optional dependency is not installed
 
 What this module does not know: who raises what, and the exit status of the command line.
@@ -26,20 +34,33 @@ What this module does not know: who raises what, and the exit status of the comm
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from spex_api.completions import Allowance
+
 __all__ = [
     "AdapterError",
     "AuthenticationFailed",
     "BadRequest",
+    "BatchError",
     "BudgetExhausted",
     "BudgetTooSmall",
+    "BundleRefused",
     "CacheCorrupt",
     "CacheError",
     "CacheMiss",
+    "ContentFiltered",
+    "ContextTooLong",
+    "EndpointUnfit",
     "MalformedReply",
     "MissingExtra",
+    "Overloaded",
     "PromptError",
     "QuotaExhausted",
+    "RampLimited",
     "RateLimited",
+    "RetryLater",
     "ScoreError",
     "SpecError",
     "SpexError",
@@ -101,10 +122,17 @@ class AdapterError(SpexError):
         cost: str = "",
         safe: str = "",
         retry_after: float | None = None,
+        unbilled: bool = False,
+        allowances: tuple[Allowance, ...] = (),
     ) -> None:
         super().__init__(cause, advice=advice, cost=cost, safe=safe)
         self.retry_after = retry_after
         """Seconds that the server asked us to wait, where it did."""
+        self.unbilled = unbilled
+        """Whether it is sure that nobody pays for the attempt: nothing was sent, or the endpoint
+        refused it. Otherwise a budget keeps the attempt charged."""
+        self.allowances = allowances
+        """What the endpoint said is left of its limits."""
 
 
 class AuthenticationFailed(AdapterError):
@@ -119,16 +147,44 @@ class RateLimited(AdapterError):
     """Too fast: waiting helps."""
 
 
+class RampLimited(RateLimited):
+    """Many more at once than shortly before: going up slowly helps."""
+
+
+class RetryLater(AdapterError):
+    """The endpoint asks for a longer wait than we sit out; `retry_after` has its seconds."""
+
+
 class Unavailable(AdapterError):
-    """Overloaded, unreachable or broken off: trying again may help."""
+    """Unreachable, failing or broken off: trying again may help."""
+
+
+class Overloaded(Unavailable):
+    """The endpoint has too much to do, whoever asks."""
 
 
 class BadRequest(AdapterError):
     """The endpoint refuses this request for good."""
 
 
+class ContextTooLong(BadRequest):
+    """The prompt does not fit the model."""
+
+
+class ContentFiltered(BadRequest):
+    """The endpoint refuses the prompt for what it says."""
+
+
 class MalformedReply(AdapterError):
     """An answer that is not what the protocol says."""
+
+
+class EndpointUnfit(AdapterError):
+    """What the endpoint answers cannot be trusted: a probe caught it."""
+
+
+class BatchError(SpexError):
+    """A batch that cannot be submitted, followed or read."""
 
 
 class CacheError(SpexError):
@@ -141,6 +197,10 @@ class CacheMiss(CacheError):
 
 class CacheCorrupt(CacheError):
     """A record or a folder that is not what was written."""
+
+
+class BundleRefused(CacheError):
+    """A bundle of answers that is not what its manifest says; nothing of it was taken in."""
 
 
 class MissingExtra(SpexError):

@@ -9,18 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from spex_api.cli.job import Job, read_job
 from spex_api.cli.progress import ProgressLine
 from spex_api.errors import SpecError
 from spex_api.explainer import explain_sync
-from spex_api.prompts import Prompt
-from spex_api.querying.budget import Budget
 from spex_api.report import machine, terminal
-from spex_api.scores import LabelLogOdds
-from spex_api.spec import ExplainSpec, Tables, check_spec, read_spec
 
 if TYPE_CHECKING:
     from spex_api.events import EventHandler
     from spex_api.explanation import Explanation
+    from spex_api.spec import Tables
 
 __all__ = ["explain"]
 
@@ -97,7 +95,7 @@ def explain(
         "masks": {"keep": keep},
         "decode": {"decoder": decoder, "index": index, "order": order},
     }
-    job = _job(spec, overrides)
+    job = read_job(spec, overrides)
     if not out.is_dir():
         raise SpecError(f"--out {out} is no folder.", advice="Make it first.")
     try:
@@ -118,42 +116,19 @@ def explain(
         raise typer.Exit(_PARTIAL)
 
 
-def _job(spec: Path | None, overrides: Tables) -> ExplainSpec:
-    if spec is not None:
-        return read_spec(spec, overrides)
-    prompt, score = overrides["prompt"], overrides["score"]
-    if None in (prompt["template"], prompt["text"], score["labels"]):
-        raise SpecError(
-            "There is nothing to explain yet.",
-            advice="Give a spec file (spex explain examples/review.toml), or --text, --ask and "
-            "--labels.",
-        )
-    return check_spec(overrides, source="the command line")
-
-
-def _explained(job: ExplainSpec, *, on_event: EventHandler) -> Explanation:
-    texts = dict(job.prompt.texts)
-    if job.prompt.text is not None:
-        texts["text"] = job.prompt.text
-    prompt = Prompt.from_template(
-        job.prompt.template,
-        split=job.prompt.split,
-        mask=job.prompt.mask,
-        of=job.prompt.of,
-        system=job.prompt.system,
-        **texts,
-    )
+def _explained(job: Job, *, on_event: EventHandler) -> Explanation:
+    spec = job.spec
     return explain_sync(
-        prompt,
-        job.model,
-        score=LabelLogOdds(*job.score.labels, max_censored=job.score.max_censored),
-        budget=Budget(requests=job.budget.requests, usd=job.budget.usd),
-        index=job.decode.index,
-        order=job.decode.order,
-        decoder=job.decode.decoder,
-        seed=job.seed,
-        keep=job.masks.keep,
-        target_faithfulness=job.budget.target_faithfulness,
-        concurrency=job.limits.concurrency,
+        job.prompt,
+        spec.model,
+        score=job.score,
+        budget=job.budget,
+        index=spec.decode.index,
+        order=spec.decode.order,
+        decoder=spec.decode.decoder,
+        seed=spec.seed,
+        keep=spec.masks.keep,
+        target_faithfulness=spec.budget.target_faithfulness,
+        concurrency=spec.limits.concurrency,
         on_event=on_event,
     )

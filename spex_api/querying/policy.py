@@ -1,7 +1,8 @@
 """The shape of every policy: a wrapper with the adapter's own protocol.
 
-Policies stack in one order, `Cached(Retrying(Budgeted(adapter)))`. The cache is outermost, so a hit
-costs nothing; the budget is inside the retry, since every attempt may be billed.
+Policies stack in one order, `Cached(Retrying(Budgeted(Throttled(adapter))))`. The cache is
+outermost, so a hit costs nothing; the budget is inside the retry, since every attempt may be
+billed; what waits for its turn is inside the budget, so that its cost is set aside before.
 """
 
 from __future__ import annotations
@@ -25,12 +26,16 @@ class Meter:
         sent: attempts that went out, failed ones among them.
         retries: attempts that went out again.
         in_flight: attempts that are being waited for.
+        usd: what the settled attempts cost, or None where no price is known.
+        usd_reserved: what the attempts under way may cost at most.
     """
 
     cached: int = 0
     sent: int = 0
     retries: int = 0
     in_flight: int = 0
+    usd: float | None = None
+    usd_reserved: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""For tests, the user's and ours: a model that is a function, and functions that are planted.
+"""A model that is a function, and functions that are planted.
 
 Nothing here sends anything.
 """
