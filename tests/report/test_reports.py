@@ -144,6 +144,23 @@ def test_words_of_trust_follow_the_number(explanation):
     assert "speaks for the model" in story.trust(explanation)
 
 
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (0.8, "it accounts for 80%"),
+        (-0.4, "worse than their mean does (R² -0.40 [-0.80, 0.10]): for small edits ask again"),
+        (math.nan, "not measurable"),
+    ],
+)
+def test_how_good_it_is_near_the_prompt_is_told_in_words(explanation, value, said):
+    """A surrogate that is worse than a constant there is not told as a share of anything."""
+    from dataclasses import replace  # noqa: PLC0415 - only here
+
+    near = replace(explanation.faithfulness, value=value, low=-0.8, high=0.1)
+    assert said in story.trust(replace(explanation, near=near))
+    assert "Near the full prompt" not in story.trust(replace(explanation, near=None))
+
+
 @pytest.mark.parametrize("index", ["FBII", "BII", "Fourier", "Möbius"])
 def test_the_page_says_what_the_surrogate_says_of_nothing(explanation, index):
     """The sentence on the empty prompt is the surrogate's, whatever the index's baseline is."""
