@@ -48,8 +48,12 @@ class ScoreTable(_Table):
 
 
 class LimitsTable(_Table):
-    """`[limits]`: what the endpoint bears."""
+    """`[limits]`: what the endpoint bears; what is left out is learned from its answers."""
 
+    requests_per_minute: float | None = Field(default=None, gt=0)
+    tokens_per_minute: float | None = Field(default=None, gt=0)
+    input_tokens_per_minute: float | None = Field(default=None, gt=0)
+    output_tokens_per_minute: float | None = Field(default=None, gt=0)
     concurrency: int | None = Field(default=None, ge=1)
 
 
@@ -57,8 +61,24 @@ class BudgetTable(_Table):
     """`[budget]`: what the run may take."""
 
     requests: int = Field(default=1000, ge=1)
+    tokens: int | None = Field(default=None, ge=1)
     usd: float | None = Field(default=None, ge=0)
     target_faithfulness: float | None = Field(default=None, gt=0, lt=1)
+
+
+class PricesTable(_Table):
+    """`[prices]`: dollars a million tokens, where the price list is wrong or knows none."""
+
+    input: float | None = Field(default=None, ge=0)
+    output: float | None = Field(default=None, ge=0)
+    cache_read: float | None = Field(default=None, ge=0)
+    cache_write: float | None = Field(default=None, ge=0)
+
+
+class CacheTable(_Table):
+    """`[cache]`: what is kept on disk."""
+
+    store_prompts: bool = True
 
 
 class MasksTable(_Table):
@@ -84,6 +104,8 @@ class ExplainSpec(_Table):
     score: ScoreTable
     limits: LimitsTable = LimitsTable()
     budget: BudgetTable = BudgetTable()
+    prices: PricesTable = PricesTable()
+    cache: CacheTable = CacheTable()
     masks: MasksTable = MasksTable()
     decode: DecodeTable = DecodeTable()
 
