@@ -6,24 +6,22 @@ Nothing here sends anything.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spex_api.completions import Capabilities, Completion, Message, TokenLogprob, Usage
+from spex_api.completions import Capabilities, Completion, TokenLogprob, Usage
 from spex_api.errors import UsageError
 from spex_api.transforms import FourierTransform, Support
 
 if TYPE_CHECKING:
     from spex_api.completions import CompletionRequest, JsonObject
+    from spex_api.testing.dialects import Answer
 
 __all__ = ["FunctionAdapter", "planted_transform"]
 
 _FREE = Capabilities(concurrency=4, free=True)
-
-Answer = Callable[[tuple[Message, ...]], Mapping[str, float]]
 
 
 @dataclass(frozen=True, slots=True)
