@@ -43,10 +43,14 @@ async def record(spec: ExplainSpec, num_masks: int, *, seed: int) -> dict[str, n
     meter = Meter()
     async with open_stack(
         spec.model, budget=Budget(requests=len(masks)), meter=meter, on_event=_tell
-    ) as adapter:
-        workers = adapter.capabilities.concurrency
+    ) as stack:
         function = ValueFunction(
-            prompt, adapter, LabelLogOdds(*spec.score.labels), meter, workers, _tell
+            prompt,
+            stack.adapter,
+            LabelLogOdds(*spec.score.labels),
+            meter,
+            stack.concurrency,
+            _tell,
         )
         answers = await function.evaluate(masks[order])
     values = np.empty(len(masks))

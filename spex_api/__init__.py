@@ -14,9 +14,12 @@ if TYPE_CHECKING:
     from spex_api.explainer import explain, explain_function, explain_sync
     from spex_api.explanation import Explanation
     from spex_api.indices import Interactions, interactions
+    from spex_api.planner import plan, plan_sync
     from spex_api.prompts import Prompt
     from spex_api.querying.adapter import Adapter, load_adapter
     from spex_api.querying.budget import Budget
+    from spex_api.querying.limits import Limits
+    from spex_api.querying.pricing import Price
     from spex_api.samples import Samples
     from spex_api.scores import LabelLogOdds
     from spex_api.transforms import FourierTransform
@@ -28,6 +31,8 @@ __all__ = [
     "FourierTransform",
     "Interactions",
     "LabelLogOdds",
+    "Limits",
+    "Price",
     "Prompt",
     "Samples",
     "SpexError",
@@ -36,6 +41,8 @@ __all__ = [
     "explain_sync",
     "interactions",
     "load_adapter",
+    "plan",
+    "plan_sync",
 ]
 
 _HOMES = {
@@ -45,6 +52,8 @@ _HOMES = {
     "FourierTransform": "transforms",
     "Interactions": "indices",
     "LabelLogOdds": "scores",
+    "Limits": "querying.limits",
+    "Price": "querying.pricing",
     "Prompt": "prompts",
     "Samples": "samples",
     "SpexError": "errors",
@@ -53,6 +62,8 @@ _HOMES = {
     "explain_sync": "explainer",
     "interactions": "indices",
     "load_adapter": "querying.adapter",
+    "plan": "planner",
+    "plan_sync": "planner",
 }
 
 

@@ -6,7 +6,7 @@ With a target, query and decode take turns until it is reached.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -16,10 +16,14 @@ from spex_api.events import EventHandler, Notice, ignore
 from spex_api.explanation import Cost, Explanation, Provenance
 from spex_api.finding import find
 from spex_api.indices import check_index
+from spex_api.querying.asking import open_function
 from spex_api.querying.budget import Budget
+from spex_api.querying.first_look import FirstLook
+from spex_api.querying.limits import Limits
 from spex_api.querying.policy import Meter
-from spex_api.querying.stack import open_stack
-from spex_api.querying.value_function import Evaluation, ValueFunction
+from spex_api.querying.pricing import FREE, price_for
+from spex_api.querying.stack import Terms
+from spex_api.querying.value_function import Evaluation
 from spex_api.sampling.uniform import HALF
 from spex_api.synchronous import synchronous
 
@@ -35,11 +39,14 @@ if TYPE_CHECKING:
     from spex_api.indices import Interactions
     from spex_api.prompts import Prompt
     from spex_api.querying.adapter import Adapter
+    from spex_api.querying.pricing import Price
+    from spex_api.querying.probed import Probed
     from spex_api.scores import Score
 
 __all__ = ["explain", "explain_function", "explain_sync"]
 
 DEFAULT_BUDGET = Budget()
+NO_LIMITS = Limits()
 
 
 async def explain(
@@ -54,7 +61,12 @@ async def explain(
     seed: int = 0,
     keep: float = HALF,
     target_faithfulness: float | None = None,
+    limits: Limits = NO_LIMITS,
     concurrency: int | None = None,
+    price: Price | None = None,
+    mode: str = "live",
+    store_prompts: bool = True,
+    batch: bool = False,
     on_event: EventHandler = ignore,
 ) -> Explanation:
     """Explains a model's answer to a prompt by asking it under masks.
@@ -75,7 +87,13 @@ async def explain(
             stand near the full prompt. Decoders with masks of their own take 0.5 only.
         target_faithfulness: stop as soon as the lower end of the held-out interval reaches this R²,
             from 0 to 1; None asks the whole budget. See `spex_api.stopping`.
+        limits: what the endpoint bears in a minute; what is left out is learned from its replies.
         concurrency: how many requests may be under way at once; by default the endpoint's own.
+        price: what the model costs; by default the price list's.
+        mode: "live" asks what is not on disk, "refresh" asks all anew, "replay" asks nothing.
+        store_prompts: whether what was asked is kept on disk, or only its digest.
+        batch: whether the masks are sent as batches: half the price, within a day. `usage.usd` is
+            what single answers would have cost.
         on_event: is told what happens.
 
     Raises:
@@ -85,20 +103,22 @@ async def explain(
         AdapterError: the endpoint failed; what was answered before is on disk.
     """
     check_index(index, order)
-    meter = Meter()
-    async with open_stack(model, budget=budget, meter=meter, on_event=on_event) as adapter:
-        workers = concurrency or adapter.capabilities.concurrency
-        function = ValueFunction(prompt, adapter, score, meter, workers, on_event)
-        num_masks = budget.requests // function.requests_per_mask()
+    terms = Terms(limits, concurrency, price, mode, store_prompts=store_prompts, batch=batch)
+    run = (repr(decoder), str(seed), str(keep))
+    async with open_function(
+        prompt, model, score=score, budget=budget, terms=terms, run=run, on_event=on_event
+    ) as function:
+        first_look = FirstLook.within(budget, function)
         design = draw_design(
             decoder,
             num_features=prompt.num_features,
-            num_masks=num_masks,
+            num_masks=first_look.num_masks,
             seed=seed,
             keep=keep,
             target=target_faithfulness,
         )
-        answers = Evaluation.nothing()
+        probed = await first_look.take(design.survey.plan.masks)
+        answers = Evaluation.nothing(probed)
         for look in design.looks:
             masks = design.survey.plan.masks[: look.num_masks]
             answers += await function.evaluate(masks, before=answers)
@@ -108,13 +128,15 @@ async def explain(
             )
             if finding.enough or not answers.complete:
                 break
+    adapter = function.adapter
     source = _Source(adapter.model, adapter.endpoint, repr(score), score.meaning)
-    cost = _cost(answers, meter, free=adapter.capabilities.free)
+    cost = _cost(answers, function.meter, price_for(adapter, price))
     found = finding.interactions(index, order, prompt.features)
     told = finding.ending(design, answers, budget.requests)
-    return _explanation(
+    explanation = _explanation(
         design, answers, finding, found, ending=told, source=source, cost=cost, prompt=prompt
     )
+    return explanation if probed is None else _with_noise(explanation, probed)
 
 
 explain_sync = synchronous(explain, name="explain_sync")
@@ -173,7 +195,7 @@ def explain_function(
             break
     name = getattr(function, "__name__", type(function).__name__)
     source = _Source(name, meaning="value of the function")
-    cost = _cost(answers, Meter(sent=len(answers.values)), free=True)
+    cost = _cost(answers, Meter(sent=len(answers.values)), FREE)
     found = finding.interactions(index, order, names)
     told = finding.ending(design, answers, budget.requests)
     return _explanation(design, answers, finding, found, ending=told, source=source, cost=cost)
@@ -189,15 +211,20 @@ class _Source:
     meaning: str = ""
 
 
-def _cost(answers: Evaluation, meter: Meter, *, free: bool) -> Cost:
+def _cost(answers: Evaluation, meter: Meter, price: Price | None) -> Cost:
     return Cost(
         requests=answers.usage.requests,
         input_tokens=answers.usage.input_tokens,
         output_tokens=answers.usage.output_tokens,
-        usd=0.0 if free else None,
+        usd=price.cost(answers.usage) if price else None,
         sent=meter.sent,
-        cached=meter.cached,
+        cached=max(meter.cached, 0),
     )
+
+
+def _with_noise(explanation: Explanation, probed: Probed) -> Explanation:
+    told = replace(explanation.provenance, noise_floor=probed.noise_floor)
+    return replace(explanation, provenance=told)
 
 
 def _explanation(
@@ -237,6 +264,8 @@ def _explanation(
             empty=answers.anchor(1),
             version=version("spex-api"),
             keep=design.survey.plan.keep,
+            withheld=answers.withheld,
+            warnings=tuple(filter(None, [answers.drift])),
         ),
         near=finding.near,
         target=finding.target,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from spex_api.completions import JsonObject  # noqa: TC001 - pydantic reads it
 from spex_api.errors import UsageError
 from spex_api.fidelity import Faithfulness
 from spex_api.indices import Interactions, Interval
@@ -70,6 +71,10 @@ class Provenance:
         empty: the measured value with every feature masked, where there is one.
         version: of this package.
         keep: the probability with which the masks kept each feature.
+        withheld: how many answers the model declined or a filter took away.
+        noise_floor: the standard deviation of the value when the whole prompt was asked again and
+            again; None where nobody looked.
+        warnings: what else to know of the answers, a sentence each.
     """
 
     model: str
@@ -87,6 +92,9 @@ class Provenance:
     empty: float | None
     version: str
     keep: float = 0.5
+    withheld: int = 0
+    noise_floor: float | None = None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,6 +118,8 @@ class Explanation:
             masks, and in files of older versions.
         target: the faithfulness that was aimed at, where one was.
         ending: how the inquiry ended, in a sentence, where there was a target.
+        spec: the spec file and flags of the run, where it was one of the command line: what
+            `spex replay` rebuilds it from.
     """
 
     prompt: Prompt | None
@@ -125,6 +135,7 @@ class Explanation:
     near: Faithfulness | None = None
     target: float | None = None
     ending: str = ""
+    spec: JsonObject | None = None
 
     @property
     def baseline(self) -> float:
@@ -249,6 +260,7 @@ class _Stored(_Border):
     near: _Faithfulness | None = None
     target: float | None = None
     ending: str = ""
+    spec: JsonObject | None = None
     index: str
     order: int
     baseline: float
@@ -272,6 +284,7 @@ class _Stored(_Border):
             near=None if near is None else _Faithfulness.of(near),
             target=explanation.target,
             ending=explanation.ending,
+            spec=explanation.spec,
             index=found.index,
             order=found.order,
             baseline=found.baseline,
@@ -324,6 +337,7 @@ class _Stored(_Border):
             near=None if self.near is None else self.near.faithfulness(),
             target=self.target,
             ending=self.ending,
+            spec=self.spec,
         )
 
 

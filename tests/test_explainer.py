@@ -27,9 +27,16 @@ def verdict(messages) -> dict[str, float]:
     return {"positive": -math.log1p(math.exp(-value)), "negative": -math.log1p(math.exp(value))}
 
 
+PROBE = 4
+"""What a probe asks beyond the plan's masks."""
+
+
 def explained(model=None, **settings) -> spex.Explanation:
     prompt = spex.Prompt.from_template("Review: {text}", text=TEXT)
-    defaults = {"score": spex.LabelLogOdds("positive", "negative"), "budget": spex.Budget(300)}
+    defaults = {
+        "score": spex.LabelLogOdds("positive", "negative"),
+        "budget": spex.Budget(PROBE + 300),
+    }
     return spex.explain_sync(prompt, model or FunctionAdapter(verdict), **{**defaults, **settings})
 
 
@@ -76,10 +83,10 @@ def test_the_same_command_again_sends_nothing_and_writes_the_same_bytes(tmp_path
     first = explained(model).to_json(tmp_path / "explanation.json")
     asked = len(model.requests)
     again = explained(model)
-    assert len(model.requests) == asked == 300
+    assert len(model.requests) == asked == 300 + PROBE
     assert (tmp_path / "explanation.json").read_text(encoding="utf-8") == first
     assert again.to_json() == first
-    assert (again.usage.sent, again.usage.cached) == (0, 300)
+    assert (again.usage.sent, again.usage.cached) == (0, 300 + PROBE)
 
 
 def test_a_seed_fixes_everything(monkeypatch, tmp_path):
@@ -133,8 +140,8 @@ def test_a_spent_budget_gives_a_partial_result():
 
     found = explained(FunctionAdapter(shaky))
     assert not found.complete
-    assert found.usage.sent == 300
-    assert found.usage.requests == 294
+    assert found.usage.sent == 300 + PROBE
+    assert found.usage.requests == 300 + PROBE - 6
     assert found.faithfulness.value > 0.9
 
 
@@ -157,7 +164,7 @@ def test_refused_masks_are_holes_and_the_rest_explains():
     assert found.near is not None
     unseen = found.faithfulness.num_masks + found.near.num_masks
     assert found.provenance.samples + unseen + refused == 300
-    assert (found.usage.requests, found.usage.sent) == (300 - refused, 300)
+    assert (found.usage.requests, found.usage.sent) == (300 + PROBE - refused, 300 + PROBE)
     assert found.complete
     assert found.interactions.strongest(1)[0] == (NEVER, FAILS)
     assert found.provenance.full == pytest.approx(2.5, abs=1e-6)

@@ -21,6 +21,8 @@ from spex_api.stopping import planned_looks
 from spex_api.testing import FunctionAdapter, planted_transform
 
 TEXT = "the plot is thin but her acting never fails to impress and the ending is good"
+PROBE = 4
+"""How often a probe asks the whole prompt beyond the plan's first time."""
 NUM_WORDS = len(TEXT.split())
 PAIRS = FaithBanzhaf(order=2)
 """Ridge on pairs: quick, and a decoder as any other."""
@@ -84,11 +86,11 @@ def test_it_stops_early_on_an_easy_function_and_says_so():
     model = FunctionAdapter(verdict)
     found = explained(model)
     asked = len(model.requests)
-    assert asked in planned_looks(NUM_WORDS, 1000)
+    assert asked - PROBE in planned_looks(NUM_WORDS, 1000 - PROBE)
     assert asked <= 400
     assert found.faithfulness.low >= found.target == 0.9
     assert found.complete
-    assert found.provenance.planned == found.usage.requests == asked
+    assert found.provenance.planned + PROBE == found.usage.requests == asked
     assert found.ending.startswith(f"Stopped after {asked} of 1,000 requests: the lower end of")
     assert found.ending in story.trust(found)
     assert found.ending in found.to_html()
@@ -232,7 +234,8 @@ def test_refused_masks_are_counted_once_over_all_rounds():
     model = FunctionAdapter(filtered)
     found = explained(model, decoder=ALONE, budget=spex.Budget(400))
     asked = [request.messages[-1].content for request in model.requests]
-    assert len(asked) == len(set(asked)) == found.usage.requests + found.provenance.refused
+    assert len(asked) == found.usage.requests + found.provenance.refused
+    assert len(asked) == len(set(asked)) + PROBE
 
 
 def test_texts_that_read_the_same_in_two_rounds_are_one_answer():
@@ -248,7 +251,7 @@ def test_texts_that_read_the_same_in_two_rounds_are_one_answer():
         target_faithfulness=0.99999,
     )
     asked = [request.messages[-1].content for request in model.requests]
-    assert len(asked) == len(set(asked)) == found.usage.requests
+    assert len(asked) == len(set(asked)) + PROBE == found.usage.requests
 
 
 @pytest.mark.parametrize(

@@ -5,20 +5,38 @@ What this module does not know: who is on the other side, or how to get there.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
-from pydantic import BaseModel, Field, FiniteFloat, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, FiniteFloat, ValidationError
 
-from spex_adapters._errors import one_line
-from spex_api.completions import Completion, TokenLogprob, Usage
+from spex_adapters._wire import one_line
+from spex_api.completions import Completion, Outcome, TokenLogprob, Usage
 from spex_api.errors import MalformedReply
 
 if TYPE_CHECKING:
     from spex_api.completions import CompletionRequest, JsonObject
 
-__all__ = ["chat_body", "read_chat"]
+__all__ = ["Count", "Failure", "chat_body", "in_place_of_an_answer", "no_answer", "read_chat"]
 
-_BILLED = "The answer may have been billed."
+_BILLED: Final = "The answer may have been billed."
+_OUTCOMES: Final = {
+    "length": Outcome.TRUNCATED,
+    "max_tokens": Outcome.TRUNCATED,
+    "model_length": Outcome.TRUNCATED,
+    "content_filter": Outcome.FILTERED,
+    "safety": Outcome.FILTERED,
+    "recitation": Outcome.FILTERED,
+    "refusal": Outcome.REFUSED,
+}
+"""The words in which servers say why an answer ended early; any other word is an answer's end."""
+
+
+def _counted(value: object) -> int:
+    """A count; an answer is not lost for an accounting that makes no sense."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+
+
+Count = Annotated[int, BeforeValidator(_counted)]
 
 
 class _Listed(BaseModel):
@@ -43,20 +61,29 @@ class _Choice(BaseModel):
     message: _Message
     finish_reason: str | None = None
     logprobs: _Logprobs | None = None
+    error: Any = None
+
+
+class _Details(BaseModel):
+    cached_tokens: Count = 0
+    cache_write_tokens: Count = 0
 
 
 class _Usage(BaseModel):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
+    prompt_tokens: Count = 0
+    completion_tokens: Count = 0
+    prompt_tokens_details: _Details | None = None
+    prompt_cache_hit_tokens: Count = 0
+    """DeepSeek's word for `cached_tokens`."""
 
 
-class _Failure(BaseModel):
+class Failure(BaseModel):
     """A body that may hold an error, whatever status it came with."""
 
     error: Any = None
 
 
-class _Reply(_Failure):
+class _Reply(Failure):
     """A chat completion, as far as we read it; fields that we do not know are let through."""
 
     choices: Annotated[list[_Choice], Field(min_length=1)]
@@ -97,7 +124,6 @@ def read_chat(raw: str) -> Completion:
     reply = _parsed(raw)
     choice = reply.choices[0]
     listed = (choice.logprobs and choice.logprobs.content) or ()
-    used = reply.usage or _Usage()
     return Completion(
         text=choice.message.content or choice.message.refusal or "",
         tokens=tuple(
@@ -109,44 +135,78 @@ def read_chat(raw: str) -> Completion:
             for entry in listed
         ),
         finish_reason=choice.finish_reason or "",
+        outcome=_outcome(choice),
         model=reply.model or "",
         fingerprint=reply.system_fingerprint or "",
-        usage=Usage(
-            requests=1,
-            input_tokens=used.prompt_tokens or 0,
-            output_tokens=used.completion_tokens or 0,
-        ),
+        usage=_usage(reply.usage or _Usage()),
         raw=raw,
     )
 
 
-def _parsed(raw: str) -> _Reply:
-    flaw = ""
+def in_place_of_an_answer(failure: object) -> MalformedReply:
+    """Our error for a body that holds an error, whatever status it came with."""
+    said = failure.get("message", failure) if isinstance(failure, dict) else failure
+    return MalformedReply(
+        f"The endpoint answered with an error in place of a completion: {one_line(said)}.",
+        cost=_BILLED,
+    )
+
+
+def no_answer(raw: str, refused: ValidationError, *, of: str, advice: str) -> MalformedReply:
+    """Our error for a body that is no answer.
+
+    Args:
+        raw: the body.
+        refused: what pydantic says of it.
+        of: what it should be, with its article.
+        advice: what to check.
+    """
     try:
-        reply: _Reply | None = _Reply.model_validate_json(raw)
-        failure = reply and reply.error
-    except ValidationError as refused:
-        reply, failure = None, _failure(raw)
-        first = refused.errors(include_url=False, include_input=False)[0]
-        flaw = one_line(": ".join((".".join(map(str, first["loc"])) or "body", first["msg"])))
+        failure = Failure.model_validate_json(raw).error
+    except ValidationError:
+        failure = None
     if failure:
-        said = failure.get("message", failure) if isinstance(failure, dict) else failure
-        raise MalformedReply(
-            f"The endpoint answered with an error in place of a completion: {one_line(said)}.",
-            cost=_BILLED,
-        )
-    if reply is None:
-        raise MalformedReply(
-            f"The reply is not a chat completion ({flaw}); it begins "
-            f"{one_line(raw, longest=60)!r}.",
-            cost=_BILLED,
+        return in_place_of_an_answer(failure)
+    first = refused.errors(include_url=False, include_input=False)[0]
+    flaw = one_line(": ".join((".".join(map(str, first["loc"])) or "body", first["msg"])))
+    return MalformedReply(
+        f"The reply is not {of} ({flaw}); it begins {one_line(raw, longest=60)!r}.",
+        cost=_BILLED,
+        advice=advice,
+    )
+
+
+def _outcome(choice: _Choice) -> Outcome:
+    ended = _OUTCOMES.get((choice.finish_reason or "").lower(), Outcome.ANSWERED)
+    declined = bool(choice.message.refusal) and ended is not Outcome.FILTERED
+    return Outcome.REFUSED if declined else ended
+
+
+def _usage(used: _Usage) -> Usage:
+    details = used.prompt_tokens_details or _Details()
+    read = details.cached_tokens or used.prompt_cache_hit_tokens
+    return Usage(
+        requests=1,
+        input_tokens=used.prompt_tokens,
+        output_tokens=used.completion_tokens,
+        cache_read_tokens=min(read, used.prompt_tokens),
+        cache_write_tokens=min(details.cache_write_tokens, used.prompt_tokens),
+    )
+
+
+def _parsed(raw: str) -> _Reply:
+    try:
+        reply = _Reply.model_validate_json(raw)
+    except ValidationError as refused:
+        flawed = no_answer(
+            raw,
+            refused,
+            of="a chat completion",
             advice="Check that the address is that of an OpenAI-compatible API.",
         )
-    return reply
-
-
-def _failure(raw: str) -> object:
-    try:
-        return _Failure.model_validate_json(raw).error
-    except ValidationError:
-        return None
+    else:
+        failure = reply.error or reply.choices[0].error
+        if not failure and reply.choices[0].finish_reason != "error":
+            return reply
+        flawed = in_place_of_an_answer(failure or "it broke off while it wrote")
+    raise flawed

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import httpx2
 
-from spex_api.errors import BadRequest, MissingExtra, Unavailable, UsageError
+from spex_api.errors import BadRequest, ContextTooLong, MissingExtra, Unavailable, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -202,10 +202,11 @@ async def _post(
 
 def _refusal(status: int, error: JsonObject) -> BadRequest | Unavailable:
     if error.get("type") == "exceed_context_size_error":
-        return BadRequest(
+        return ContextTooLong(
             f"The prompt has {error.get('n_prompt_tokens')} tokens, and the embedded model reads "
             f"{error.get('n_ctx')} at most.",
             advice="Shorten the text, or name a hosted model.",
+            unbilled=True,
         )
     said = f"The embedded model refused the request ({status}): {error.get('message', 'unknown')}"
     return Unavailable(said) if status >= 500 else BadRequest(said)

@@ -1,37 +1,44 @@
 """OpenAI's chat completions, and every server that speaks them (vLLM, Ollama, llama-server, …).
 
 The body that `body` builds is sent as it is, so what the answer's key is made of is what went out.
-The vendor's client is imported and built at the first `complete`: planning, and replaying from
-disk, need neither key nor connection. What this module does not know: retries (the client is built
-with none) and prices.
+It is sent by a bare HTTP client, opened at the first `complete`: planning, and replaying from disk,
+need neither key nor connection. The vendor's client, which takes three times as much processor
+time a call, is there for files and batches. What this module does not know: retries and prices.
 """
 
 from __future__ import annotations
 
-import asyncio
 import os
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from spex_adapters._addresses import checked_address, is_loopback
+from spex_adapters._addresses import checked_address
 from spex_adapters._chat import chat_body, read_chat
-from spex_adapters._errors import OPENAI, Wire, conceal, translate
+from spex_adapters._gpt import gives_logprobs, settings
+from spex_adapters._http import TIMEOUT, Line
+from spex_adapters._kinds import OPENAI
+from spex_adapters._wire import Wire
 from spex_api.completions import Capabilities
-from spex_api.errors import AuthenticationFailed, UsageError
-from spex_api.events import EventHandler, Notice, ignore
+from spex_api.errors import UsageError
+from spex_api.events import EventHandler, ignore
 
 if TYPE_CHECKING:
+    import httpx2
     import openai
 
     from spex_api.completions import Completion, CompletionRequest, JsonObject
+    from spex_api.errors import AdapterError
+    from spex_api.querying.batch_endpoint import BatchEndpoint
 
 __all__ = ["OpenAIAdapter", "connect"]
 
 _DEFAULT_URL: Final = "https://api.openai.com/v1"
 _KEY: Final = "OPENAI_API_KEY"
 _URL: Final = "OPENAI_BASE_URL"
-_OF_OPENAI: Final = (".openai.com", ".openai.azure.com")
-_CONNECTIONS: Final = 256  # above any sensible concurrency: the policies limit, not the pool
+_LONGEST_LIST: Final = 20
+_OPENAI: Final = ".openai.com"
+_AZURE: Final = ".openai.azure.com"  # where a deployment may be called anything
+_ACCOUNT: Final = {"openai-organization": "OPENAI_ORG_ID", "openai-project": "OPENAI_PROJECT_ID"}
 
 
 def connect(model: str, *, on_event: EventHandler) -> OpenAIAdapter:
@@ -49,14 +56,23 @@ class OpenAIAdapter:
     Args:
         model: the model's name, as the server knows it.
         base_url: the address; otherwise `OPENAI_BASE_URL`, otherwise OpenAI's own.
+        timeout: seconds that an attempt may take as a whole.
+        transport: how bytes travel, in place of connections.
         on_event: is told when prompts leave this machine unencrypted.
 
     Raises:
-        UsageError: the model has no name, or the address is one that we do not send prompts to.
+        UsageError: the model has no name, the timeout is not above 0, or the address is one that
+            we do not send prompts to.
     """
 
     def __init__(
-        self, model: str, *, base_url: str | None = None, on_event: EventHandler = ignore
+        self,
+        model: str,
+        *,
+        base_url: str | None = None,
+        timeout: float = TIMEOUT,
+        transport: httpx2.AsyncBaseTransport | None = None,
+        on_event: EventHandler = ignore,
     ) -> None:
         if not model.strip():
             raise UsageError(
@@ -67,8 +83,15 @@ class OpenAIAdapter:
         self._endpoint = checked_address(
             base_url or os.environ.get(_URL) or _DEFAULT_URL, variable=_URL
         )
-        self._on_event = on_event
-        self._client: tuple[asyncio.AbstractEventLoop, openai.AsyncOpenAI] | None = None
+        self._line = Line(
+            Wire(self._endpoint, model, _KEY, _URL),
+            path="/chat/completions",
+            headers=_account,
+            timeout=timeout,
+            transport=transport,
+            on_event=on_event,
+        )
+        self._client: tuple[httpx2.AsyncClient, openai.AsyncOpenAI] | None = None
 
     def __repr__(self) -> str:
         return f"OpenAIAdapter({self._model!r}, base_url={self._endpoint!r})"
@@ -85,21 +108,26 @@ class OpenAIAdapter:
 
     @property
     def capabilities(self) -> Capabilities:
-        """What OpenAI documents: twenty likeliest tokens at the most."""
-        return Capabilities(top_logprobs=20, concurrency=16)
+        """What OpenAI documents: twenty likeliest tokens at the most, and of some models none."""
+        silent = self._is_at(_OPENAI) and not gives_logprobs(self._model)
+        return Capabilities(top_logprobs=0 if silent else _LONGEST_LIST, concurrency=16)
 
     def body(self, request: CompletionRequest) -> JsonObject:
         """The whole wire body of this request.
 
         OpenAI's newer models refuse `max_tokens`; many compatible servers know nothing else.
         """
-        host = "." + (urlsplit(self._endpoint).hostname or "")
-        return chat_body(
+        newer = self._is_at(_OPENAI) or self._is_at(_AZURE)
+        body = chat_body(
             request,
             model=self._model,
-            length_field="max_completion_tokens" if host.endswith(_OF_OPENAI) else "max_tokens",
-            longest_list=self.capabilities.top_logprobs,
+            length_field="max_completion_tokens" if newer else "max_tokens",
+            longest_list=_LONGEST_LIST,
         )
+        return {**body, **settings(self._model)} if self._is_at(_OPENAI) else body
+
+    def _is_at(self, domain: str) -> bool:
+        return ("." + (urlsplit(self._endpoint).hostname or "")).endswith(domain)
 
     def read(self, raw: str) -> Completion:
         """The answer in a reply's body.
@@ -115,73 +143,47 @@ class OpenAIAdapter:
         Raises:
             AdapterError: one of its kinds; the client's own errors never get through.
         """
-        client = self._open()
-        import httpx2  # noqa: PLC0415 - loaded with the client, at the first question
-        import openai  # noqa: PLC0415
+        return await self._line.ask(self.body(request), read=self.read)
 
-        try:
-            response = await client.post(
-                "/chat/completions", body=self.body(request), cast_to=httpx2.Response
+    def client(self) -> openai.AsyncOpenAI:
+        """The vendor's client over the running loop's connections: for files and batches.
+
+        It tries nothing again, follows no redirect, and is closed by `aclose`. It holds the key,
+        and so do its errors: `explain` makes ours of them.
+
+        Raises:
+            AuthenticationFailed: there is no key.
+        """
+        import openai  # noqa: PLC0415 - takes longer to load than all else that a question needs
+
+        under = self._line.client()
+        if self._client is None or self._client[0] is not under:
+            client = openai.AsyncOpenAI(
+                api_key=self._line.secret(),
+                base_url=self._endpoint,
+                max_retries=0,
+                http_client=under,
             )
-        except openai.OpenAIError as error:
-            wire = Wire(self._endpoint, self._model, _KEY, _URL, client.api_key)
-            refused = translate(error, wire, OPENAI)
-        else:
-            return self.read(conceal(response.text, client.api_key))
-        raise refused  # here, where the client's error, which holds the key, is no longer around
+            self._client = (under, client)
+        return self._client[1]
+
+    def batches(self) -> BatchEndpoint:
+        """The batches of the account. Opens nothing."""
+        from spex_adapters._openai_batch import OpenAIBatches  # noqa: PLC0415 - few runs need it
+
+        return OpenAIBatches(self.client, explain=self.explain, scrub=self._line.scrub)
+
+    def explain(self, error: BaseException) -> AdapterError:
+        """Our error for one of the vendor's client; raise it where that is no longer around."""
+        return self._line.explain(error, OPENAI)
 
     async def aclose(self) -> None:
         """Closes the connections; a later `complete` opens new ones."""
-        opened, self._client = self._client, None
-        if opened and opened[0] is asyncio.get_running_loop():
-            await opened[1].close()
-
-    def _open(self) -> openai.AsyncOpenAI:
-        """The client of the running event loop: connections do not outlive the loop of theirs."""
-        loop = asyncio.get_running_loop()
-        if self._client and self._client[0] is loop:
-            return self._client[1]
-        key = _key(self._endpoint)
-        import httpx2  # noqa: PLC0415 - a third of a second that a replay does not need
-        import openai  # noqa: PLC0415
-
-        if self._endpoint.startswith("http:") and not is_loopback(self._endpoint):
-            self._on_event(Notice(f"Prompts go to {self._endpoint} unencrypted."))
-        client = openai.AsyncOpenAI(
-            api_key=key,
-            base_url=self._endpoint,
-            max_retries=0,
-            http_client=openai.DefaultAsyncHttpx2Client(
-                follow_redirects=False,
-                # A busy event loop is slow to notice that a connection stands.
-                timeout=httpx2.Timeout(300.0, connect=60.0),
-                limits=httpx2.Limits(
-                    max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS
-                ),
-            ),
-        )
-        self._client = (loop, client)
-        return client
+        self._client = None
+        await self._line.aclose()
 
 
-def _key(endpoint: str) -> str:
-    """The key.
-
-    Raises:
-        AuthenticationFailed: there is none, or none that a header can carry.
-    """
-    key = os.environ.get(_KEY, "").strip()
-    if not key:
-        raise AuthenticationFailed(
-            f"{_KEY} is not set, so {endpoint} cannot be asked.",
-            cost="Nothing was sent.",
-            advice=f'Set {_KEY} (to anything, for a server without keys), or use model = "local", '
-            "which needs no key.",
-        )
-    if not (key.isascii() and key.isprintable() and " " not in key):
-        raise AuthenticationFailed(
-            f"{_KEY} holds characters that no key has.",
-            cost="Nothing was sent.",
-            advice="Copy it again, without quotes, spaces or line breaks.",
-        )
-    return key
+def _account() -> dict[str, str]:
+    """Whose account pays, where the key is of several, as OpenAI's own client says it."""
+    said = {header: os.environ.get(name, "").strip() for header, name in _ACCOUNT.items()}
+    return {header: value for header, value in said.items() if value}

@@ -7,7 +7,11 @@ import sys
 import typer
 
 from spex_api import errors
+from spex_api.cli.cache import cache_app
 from spex_api.cli.explain import explain
+from spex_api.cli.plan import plan
+from spex_api.cli.probe import probe
+from spex_api.cli.replay import replay
 
 __all__ = ["EXIT_STATUS", "app", "run"]
 
@@ -21,11 +25,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(explain)
-
-
-@app.callback()
-def _root() -> None:
-    """Keeps `explain` a subcommand while it is the only one."""
+app.command()(plan)
+app.command()(probe)
+app.command()(replay)
+app.add_typer(cache_app)
 
 
 EXIT_STATUS: dict[type[errors.SpexError], int] = {
@@ -34,7 +37,9 @@ EXIT_STATUS: dict[type[errors.SpexError], int] = {
     errors.QuotaExhausted: 4,
     errors.BudgetExhausted: 3,
     errors.UsageError: 2,
+    errors.RetryLater: 3,
     errors.ScoreError: 2,
+    errors.EndpointUnfit: 2,
     errors.MissingExtra: 2,
     errors.SpexError: 1,
 }

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from spex_api.errors import SpecError
+from spex_api.explainer import explain_sync
 from spex_api.prompts import Prompt
 from spex_api.querying.budget import Budget
+from spex_api.querying.limits import Limits
+from spex_api.querying.pricing import Price
 from spex_api.scores import LabelLogOdds, Score
 from spex_api.spec import ExplainSpec, Tables, check_spec, read_spec
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Job", "read_job"]
+    from spex_api.events import EventHandler
+    from spex_api.explanation import Explanation
+    from spex_api.spec import PricesTable
+
+__all__ = ["Job", "explained", "job_of", "read_job"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +33,16 @@ class Job:
         prompt: what is asked, and which parts of it may be masked.
         score: the number in an answer.
         budget: the cap.
+        limits: what the endpoint bears in a minute.
+        price: what the model costs, where the user says so.
     """
 
     spec: ExplainSpec
     prompt: Prompt
     score: Score
     budget: Budget
+    limits: Limits = Limits()
+    price: Price | None = None
 
 
 def read_job(path: Path | None, overrides: Tables) -> Job:
@@ -40,7 +51,15 @@ def read_job(path: Path | None, overrides: Tables) -> Job:
     Raises:
         SpecError: the file or the flags say something that is not understood, or too little.
     """
-    spec = _spec(path, overrides)
+    return job_of(_spec(path, overrides))
+
+
+def job_of(spec: ExplainSpec) -> Job:
+    """The job that a spec describes.
+
+    Raises:
+        UsageError: the spec names something that there is not.
+    """
     texts = dict(spec.prompt.texts)
     if spec.prompt.text is not None:
         texts["text"] = spec.prompt.text
@@ -53,8 +72,58 @@ def read_job(path: Path | None, overrides: Tables) -> Job:
         **texts,
     )
     score = LabelLogOdds(*spec.score.labels, max_censored=spec.score.max_censored)
-    budget = Budget(requests=spec.budget.requests, usd=spec.budget.usd)
-    return Job(spec, prompt, score, budget)
+    caps = spec.budget
+    limits = spec.limits.model_dump(exclude={"concurrency"})
+    return Job(
+        spec=spec,
+        prompt=prompt,
+        score=score,
+        budget=Budget(requests=caps.requests, tokens=caps.tokens, usd=caps.usd),
+        limits=Limits(**limits),
+        price=_price(spec.prices),
+    )
+
+
+def explained(
+    job: Job, *, mode: str = "live", batch: bool = False, on_event: EventHandler
+) -> Explanation:
+    """The explanation of a job, which carries its spec.
+
+    Args:
+        job: what to explain.
+        mode: what is done with the answers on disk.
+        batch: whether what is missing is sent as batches.
+        on_event: is told what happens.
+    """
+    spec = job.spec
+    explanation = explain_sync(
+        job.prompt,
+        spec.model,
+        score=job.score,
+        budget=job.budget,
+        index=spec.decode.index,
+        order=spec.decode.order,
+        decoder=spec.decode.decoder,
+        seed=spec.seed,
+        keep=spec.masks.keep,
+        target_faithfulness=spec.budget.target_faithfulness,
+        limits=job.limits,
+        concurrency=spec.limits.concurrency,
+        price=job.price,
+        mode=mode,
+        store_prompts=spec.cache.store_prompts,
+        batch=batch,
+        on_event=on_event,
+    )
+    return replace(explanation, spec=spec.model_dump(mode="json"))
+
+
+def _price(table: PricesTable) -> Price | None:
+    if table.input is None and table.output is None:
+        return None
+    if table.input is None or table.output is None:
+        raise SpecError("[prices] needs both input and output, in dollars a million tokens.")
+    return Price(table.input, table.output, table.cache_read, table.cache_write)
 
 
 def _spec(path: Path | None, overrides: Tables) -> ExplainSpec:

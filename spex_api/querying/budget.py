@@ -1,21 +1,25 @@
-"""A cap that is never exceeded: every attempt is counted before it is sent.
+"""Sends nothing beyond the caps: an attempt goes out once the most that it can cost is set aside.
 
-What this module does not know: prices. A cap in dollars therefore starts only where the model is
-known to be free.
+It is charged with what it really took. One that surely nobody pays for is given back; every other
+failure, a cancelled attempt too, stays charged at the most, since nobody knows. What this module
+does not know: how what is set aside adds up, and where prices come from.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from spex_api.errors import BudgetExhausted, UsageError
+from spex_api.errors import AdapterError, UsageError
+from spex_api.querying.ledger import Ledger
 from spex_api.querying.policy import Meter, Policy
 
 if TYPE_CHECKING:
-    from spex_api.completions import Completion, CompletionRequest
+    from spex_api.completions import Completion, CompletionRequest, Usage
+    from spex_api.querying.ledger import Reservation
 
-__all__ = ["Budget", "Budgeted"]
+__all__ = ["Budget", "Budgeted", "Ledger"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,42 +29,80 @@ class Budget:
     Attributes:
         requests: the cap on requests: every attempt that may be billed, whether it asks for a
             sample, for a held-out mask, or again after a failure.
+        tokens: the cap on tokens, input and output together, or None.
         usd: the cap in US dollars, or None.
+
+    Raises:
+        UsageError: a cap under which nothing could be asked, or a debt.
     """
 
     requests: int = 1000
+    tokens: int | None = None
     usd: float | None = None
 
     def __post_init__(self) -> None:
-        if self.requests < 1 or (self.usd is not None and self.usd < 0):
+        if (
+            self.requests < 1
+            or (self.tokens is not None and self.tokens < 1)
+            or (self.usd is not None and not 0 <= self.usd < math.inf)
+        ):
             raise UsageError(
-                f"A budget is at least one request and no debt, not {self.requests} requests and "
-                f"{self.usd} dollars."
+                f"A budget is at least one request and one token and no debt, not {self}."
             )
 
 
 @dataclass(frozen=True, slots=True)
 class Budgeted(Policy):
-    """Sends nothing beyond the cap; an attempt that fails stays counted."""
+    """Sends an attempt only once the most that it can take is set aside.
 
-    budget: Budget
+    Attributes:
+        ledger: the caps, and what all who share them have taken.
+        meter: counts what goes out, and is told what the ledger has in dollars.
+    """
+
+    ledger: Ledger
     meter: Meter
 
+    def __post_init__(self) -> None:
+        self._tell()
+
     async def complete(self, request: CompletionRequest) -> Completion:
-        """Counts the attempt, then makes it.
+        """Sets aside what the attempt can take, makes it, and charges what it took.
+
+        An answer that does not say what it read is charged at the most.
 
         Raises:
-            BudgetExhausted: the cap is reached; nothing is sent.
+            BudgetExhausted: there will never be room under the caps; nothing is sent.
             AdapterError: as the inner adapter does.
         """
-        if self.meter.sent >= self.budget.requests:
-            raise BudgetExhausted(
-                f"The budget of {self.budget.requests} requests is used up.",
-                advice="Raise the budget and run again: nothing that is on disk is paid again.",
-            )
+        reservation = await self.ledger.acquire(request)
         self.meter.sent += 1
         self.meter.in_flight += 1
+        self._tell()
         try:
-            return await self.inner.complete(request)
+            completion = await self.inner.complete(request)
+        except BaseException as error:
+            if isinstance(error, UsageError) or getattr(error, "unsent", False):
+                self.meter.sent -= 1  # it only waited for its turn
+                reservation.release()
+            elif isinstance(error, AdapterError) and error.unbilled:
+                reservation.release()
+            raise
+        else:
+            if completion.usage.input_tokens:
+                self._settle(reservation, completion.usage)
+            return completion
         finally:
+            reservation.keep()
             self.meter.in_flight -= 1
+            self._tell()
+
+    def _settle(self, reservation: Reservation, usage: Usage) -> None:
+        price = self.ledger.price
+        asked = replace(usage, requests=max(usage.requests, 1))
+        reservation.settle(asked, price.cost(asked) if price else None)
+
+    def _tell(self) -> None:
+        if self.ledger.price is not None:
+            self.meter.usd = self.ledger.spent.usd
+            self.meter.usd_reserved = self.ledger.reserved.usd

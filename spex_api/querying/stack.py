@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from spex_api.errors import UsageError
+from spex_api.events import ignore
 from spex_api.querying.adapter import Adapter, load_adapter
-from spex_api.querying.budget import Budget, Budgeted
-from spex_api.querying.cache import Cached, DiskStore, Offline, answers_folder, is_offline
+from spex_api.querying.budget import Budget, Budgeted, Ledger
+from spex_api.querying.cache import Cached, DiskStore, Mode, answers_folder, is_offline
+from spex_api.querying.limits import Limits
+from spex_api.querying.pricing import Price, price_for
 from spex_api.querying.retry import Retrying
+from spex_api.querying.telemetry import Traced
+from spex_api.querying.throttle import Limiter, Throttled
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -17,39 +23,94 @@ if TYPE_CHECKING:
     from spex_api.events import EventHandler
     from spex_api.querying.policy import Meter
 
-__all__ = ["open_stack"]
+__all__ = ["Stack", "Terms", "open_stack"]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On what terms a model is asked.
+
+    Attributes:
+        limits: what the endpoint bears in a minute; what is None is learned from its replies.
+        concurrency: the most requests under way at once; by default the endpoint's own.
+        price: what the model costs; by default the price list's.
+        mode: what is done with the answers on disk: "live", "refresh" or "replay"; see `Mode`.
+        store_prompts: whether records hold what was asked, or only its digest.
+        batch: whether what is not on disk is sent as batches: half the price, within a day.
+
+    Raises:
+        UsageError: there is no such mode, or not even one request may be under way.
+    """
+
+    limits: Limits = Limits()
+    concurrency: int | None = None
+    price: Price | None = None
+    mode: str = Mode.LIVE
+    store_prompts: bool = True
+    batch: bool = False
+
+    def __post_init__(self) -> None:
+        if self.mode not in set(Mode):
+            raise UsageError(f"There is no mode {self.mode!r}; there are {', '.join(Mode)}.")
+        if self.concurrency is not None and self.concurrency < 1:
+            raise UsageError(f"At least one request must be under way, not {self.concurrency}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """A model behind all policies.
+
+    Attributes:
+        adapter: what to ask.
+        ledger: what is spent and set aside.
+        concurrency: the most requests that are under way at once.
+    """
+
+    adapter: Cached
+    ledger: Ledger
+    concurrency: int
 
 
 @asynccontextmanager
 async def open_stack(
-    model: str | Adapter, *, budget: Budget, meter: Meter, on_event: EventHandler
-) -> AsyncIterator[Cached]:
-    """A model behind the cache, the retries and the budget, for as long as the context lasts.
+    model: str | Adapter,
+    *,
+    budget: Budget,
+    meter: Meter,
+    terms: Terms | None = None,
+    on_event: EventHandler = ignore,
+) -> AsyncIterator[Stack]:
+    """A model behind all policies, for as long as the context lasts.
+
+    In a replay, and where `SPEX_OFFLINE` is set, nothing behind the cache is ever called.
 
     Args:
         model: a model's name, whose adapter is closed at the end, or an adapter, which stays open.
         budget: the cap.
         meter: counts what is sent.
+        terms: on what terms it is asked.
         on_event: is told of waits and downloads.
 
     Raises:
         UsageError: no adapter has that name, or a cap in dollars meets a model of unknown price.
         CacheCorrupt: the folder of answers is not ours.
     """
+    terms = terms or Terms()
+    mode = Mode.REPLAY if is_offline() else Mode(terms.mode)
     adapter = load_adapter(model, on_event=on_event) if isinstance(model, str) else model
-    if budget.usd is not None and not adapter.capabilities.free:
-        raise UsageError(
-            f"The price of {adapter.model} is not known here, so a cap of {budget.usd} dollars "
-            "cannot be kept.",
-            advice="Cap the requests instead.",
-        )
+    concurrency = terms.concurrency or adapter.capabilities.concurrency
+    price = price_for(adapter, terms.price)
+    # A replay spends nothing: it needs no price to keep a cap.
+    caps = Budget(budget.requests) if mode is Mode.REPLAY else budget
+    ledger = Ledger(caps, price, model=adapter.model)
+    provider = model.partition(":")[0] if isinstance(model, str) else "custom"
+    limiter = Limiter(terms.limits, concurrency=concurrency)
+    asked = Throttled(Traced(adapter, provider), limiter)
+    paid = Retrying(Budgeted(asked, ledger, meter), meter, on_event=on_event)
     store = DiskStore(answers_folder())
     try:
-        if is_offline():
-            yield Cached(Offline(adapter), store, meter)
-        else:
-            paid = Budgeted(adapter, budget, meter)
-            yield Cached(Retrying(paid, meter, on_event=on_event), store, meter)
+        cached = Cached(paid, store, meter, mode, store_prompts=terms.store_prompts)
+        yield Stack(cached, ledger, concurrency)
     finally:
         store.close()
         if adapter is not model:

@@ -3,173 +3,67 @@
 Answers come in any order and are put in the plan's; so what comes out depends on the plan and the
 answers alone, never on what was on disk or on who was faster. A mask that the endpoint refuses for
 good is a hole: it has no value, is counted, and the run goes on. Refusals are not kept on disk: the
-next run asks those masks again.
+next run asks those masks again. What the model declined, or a filter took away, is an answer: it is
+kept, and counted apart.
 
-What this module does not know: why a mask was refused, and what a decoder makes of a hole.
+A question is written when it is its turn, and forgotten once it is answered: a few numbers a mask
+stay in memory, no texts. What this module does not know: why a mask was refused, and what a decoder
+makes of a hole.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from dataclasses import dataclass, field
+import hashlib
+import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spex_api.completions import CompletionRequest, Usage
-from spex_api.errors import BadRequest, BudgetExhausted, ScoreError, SpexError, UsageError
+from spex_api.errors import BadRequest, CacheMiss, ScoreError, Unavailable
 from spex_api.events import EventHandler, Notice, Progress, ignore
-from spex_api.samples import Samples
-from spex_api.scores import Scored
+from spex_api.querying.evaluation import WITHHELD, Evaluation
+from spex_api.querying.idle import IdleTasks, watch_idle
+from spex_api.querying.tally import Tally
+from spex_api.querying.verdict import check_share, settle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
-    from spex_api.completions import Completion
+    from spex_api.completions import Completion, CompletionRequest
     from spex_api.prompts import Prompt
     from spex_api.querying.adapter import Adapter
+    from spex_api.querying.batching import FillFirst
     from spex_api.querying.policy import Meter
-    from spex_api.samples import QueryPlan
-    from spex_api.scores import Score
+    from spex_api.scores import Score, Scored
 
 __all__ = ["Evaluation", "ValueFunction"]
+
+_log = logging.getLogger(__name__)
 
 _CHECKED_FIRST = 16
 """How many masks are asked, and their answers looked at, before the rest is paid for."""
 
-Question = tuple[CompletionRequest, ...]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Evaluation:
-    """What came of asking; what comes of asking more masks is added to it.
-
-    Attributes:
-        values: shape (num_masks,); NaN where there is no value.
-        variances: shape (num_masks,).
-        censored: how many values are only bounds.
-        without_value: how many masks were answered without a value in the answer.
-        refused: how many masks the endpoint refused for good. Here as above, masks that read the
-            same count once.
-        usage: what all answers took, whether they were asked now or before.
-        models: how many answers each served model gave, by its name and fingerprint.
-        complete: whether every mask was answered or refused; else the budget ended first.
-    """
-
-    values: NDArray[np.float64]
-    variances: NDArray[np.float64]
-    censored: int
-    without_value: int
-    refused: int
-    usage: Usage
-    models: dict[str, int]
-    complete: bool
-
-    @classmethod
-    def nothing(cls) -> Evaluation:
-        """What came of asking no mask yet: the zero of the addition."""
-        return cls.of_values((), 0)
-
-    def __add__(self, later: Evaluation) -> Evaluation:
-        return Evaluation(
-            values=np.concatenate([self.values, later.values]),
-            variances=np.concatenate([self.variances, later.variances]),
-            censored=self.censored + later.censored,
-            without_value=self.without_value + later.without_value,
-            refused=self.refused + later.refused,
-            usage=self.usage + later.usage,
-            models=dict(sorted((Counter(self.models) + Counter(later.models)).items())),
-            complete=self.complete and later.complete,
-        )
-
-    @classmethod
-    def of_values(cls, values: ArrayLike, num_masks: int) -> Evaluation:
-        """What a plain function gave: exact values, one a mask.
-
-        Raises:
-            UsageError: there is not one finite number a mask.
-        """
-        column = np.asarray(values, dtype=np.float64)
-        if column.shape != (num_masks,) or not np.isfinite(column).all():
-            raise UsageError(
-                f"The function gave values of shape {column.shape} for {num_masks} masks: one "
-                "finite number a mask is expected."
-            )
-        usage = Usage(requests=num_masks)
-        return cls(column, np.zeros(num_masks), 0, 0, 0, usage, {}, complete=True)
-
-    def samples(self, plan: QueryPlan, rows: NDArray[np.bool_], *, ordered: bool) -> Samples:
-        """The samples among these rows of the plan that have a value.
-
-        Raises:
-            BudgetExhausted: fewer than two have one.
-        """
-        chosen = rows & np.isfinite(self.values)
-        if chosen.sum() < 2:
-            raise BudgetExhausted(
-                f"The run ended with {int(chosen.sum())} usable answers of {len(rows)}: too few to "
-                "fit and to measure anything.",
-                safe="What was answered is on disk.",
-                advice="Raise the budget and run again.",
-            )
-        variances = self.variances if self.variances[chosen].any() else None
-        values = np.where(rows, self.values, np.nan)
-        return Samples.from_plan(plan, values, variances, ordered=ordered)
-
-    def anchor(self, row: int) -> float | None:
-        """The value under the mask of this row, where there is one."""
-        return float(self.values[row]) if np.isfinite(self.values[row]) else None
-
-
-@dataclass(slots=True)
-class _Tally:
-    """What the answers so far add up to.
-
-    More than `bearable` refusals void the result, whatever else comes. `before` came of the masks
-    that were asked earlier, which had so many `known` questions.
-    """
-
-    total: int
-    bearable: float
-    before: Evaluation
-    known: Mapping[Question, Scored]
-    scored: dict[Question, Scored] = field(default_factory=dict)
-    usage: Usage = field(default_factory=Usage)
-    models: Counter[str] = field(default_factory=Counter)
-    refused: int = 0
-    refusal: BadRequest | None = None
-    failure: Exception | None = None
-    halted: bool = False
-
-    @property
-    def stopped(self) -> bool:
-        """Whether nothing new is to be sent."""
-        too_many = self.before.refused + self.refused > self.bearable
-        return self.halted or self.failure is not None or too_many
-
-    @property
-    def answered(self) -> int:
-        """How many questions have an answer, earlier ones among them."""
-        return len(self.known) - self.before.refused + len(self.scored)
-
-    def fail(self, error: Exception) -> None:
-        """Keeps the first error; the others came of it."""
-        if self.failure is None:
-            self.failure = error
-
-    def refuse(self, error: BadRequest) -> None:
-        """Counts a refusal, and keeps the first."""
-        self.refused += 1
-        if self.refusal is None:
-            self.refusal = error
-
 
 @dataclass(frozen=True, slots=True)
 class ValueFunction:
-    """The function of masks that is explained."""
+    """The function of masks that is explained.
+
+    Attributes:
+        prompt: what is asked.
+        adapter: who is asked, behind its policies.
+        score: what to ask for, and the number in the answers.
+        meter: counts what the policies let through.
+        concurrency: how many masks may be under way at once.
+        on_event: is told how far it is.
+        usd_cap: what may be spent, for who draws it: keeping to it is a policy's business.
+        cost_bound: the most that a request costs in dollars, where a price is known: what a replay
+            lacks is told with its price.
+        fill_first: brings answers to disk before they are asked one by one, as batches do.
+    """
 
     prompt: Prompt
     adapter: Adapter
@@ -177,6 +71,9 @@ class ValueFunction:
     meter: Meter
     concurrency: int
     on_event: EventHandler = ignore
+    usd_cap: float | None = None
+    cost_bound: Callable[[CompletionRequest], float] | None = None
+    fill_first: FillFirst | None = None
 
     def requests_per_mask(self) -> int:
         """How many requests one mask takes.
@@ -184,7 +81,16 @@ class ValueFunction:
         Raises:
             ScoreError: the endpoint cannot give what the score reads.
         """
-        return len(self._question(np.ones(self.prompt.num_features, dtype=np.uint8)))
+        return len(self.question(np.ones(self.prompt.num_features, dtype=np.uint8)))
+
+    def question(self, mask: NDArray[np.uint8]) -> tuple[CompletionRequest, ...]:
+        """What is asked under a mask.
+
+        Raises:
+            ScoreError: the endpoint cannot give what the score reads.
+        """
+        kept: list[int] = mask.tolist()
+        return self.score.requests(self.prompt.render(kept), self.adapter.capabilities)
 
     async def evaluate(
         self, masks: NDArray[np.uint8], *, before: Evaluation | None = None
@@ -201,182 +107,200 @@ class ValueFunction:
 
         Raises:
             ScoreError: the answers do not hold what the score reads.
-            CacheMiss: an answer is missing, and no connection may be opened.
+            CacheMiss: answers are missing, and no connection may be opened; it counts them all.
             BadRequest: the endpoint refused the first mask, or all others of the first few, or more
                 masks than the score bears to be without a value.
             AdapterError: the endpoint failed. What was answered before is on disk.
         """
-        before = before or Evaluation.nothing()
-        questions = [self._question(mask) for mask in masks]
-        earlier, later = questions[: len(before.values)], questions[len(before.values) :]
-        scored = map(Scored, before.values.tolist(), before.variances.tolist())
-        known = dict(zip(earlier, scored, strict=True))
-        distinct = [each for each in dict.fromkeys(later) if each not in known]
-        total = len(known) + len(distinct)
-        tally = _Tally(total, self.score.max_censored * total, before, known)
-        if not known:
-            await self._look_at_first(distinct[:_CHECKED_FIRST], tally)
-            distinct = distinct[_CHECKED_FIRST:]
-        await self._ask_all(distinct, tally)
-        self._settle(tally)
-        return self._evaluation(later, tally)
+        tally = Tally(self._sources(masks), before or Evaluation.nothing(), self.score.max_censored)
+        rows: list[int] = tally.asked.tolist()
+        _log.info("Asking begins.", extra={"model": self.adapter.model, "questions": len(rows)})
+        with watch_idle() as idle_tasks:
+            run = _Run(self, masks, tally, idle_tasks)
+            if not tally.num_known:
+                await run.look_at_first(rows[:_CHECKED_FIRST])
+                rows = rows[_CHECKED_FIRST:]
+            if self.fill_first is not None and rows and not tally.stopped:
+                await self.fill_first(ask for row in rows for ask in self.question(masks[row]))
+            await run.ask_all(rows)
+        _log.info("Asking ends.", extra=_counts(tally, self.meter))
+        settle(tally, sent=self.meter.sent)
+        found = tally.evaluation()
+        check_share(
+            tally, tally.before + found, allowed=self.score.max_censored, sent=self.meter.sent
+        )
+        return found
 
-    async def _look_at_first(self, questions: Sequence[Question], tally: _Tally) -> None:
+    def _sources(self, masks: NDArray[np.uint8]) -> NDArray[np.intp]:
+        """For each mask the first that reads the same, known by the digest of what it reads."""
+        first: dict[bytes, int] = {}
+
+        def source(row: int) -> int:
+            # A question is a pure function of these texts: roles and settings are the same for all.
+            texts = [turn.content for turn in self.prompt.render(masks[row].tolist())]
+            digest = hashlib.blake2b(repr(texts).encode(), digest_size=16).digest()
+            return first.setdefault(digest, row)
+
+        return np.fromiter(map(source, range(len(masks))), dtype=np.intp, count=len(masks))
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One asking of many masks."""
+
+    function: ValueFunction
+    masks: NDArray[np.uint8]
+    tally: Tally
+    idle_tasks: IdleTasks
+
+    async def look_at_first(self, rows: Sequence[int]) -> None:
+        """Asks the first few masks, and lets the score look at the answers."""
         looked_at: list[tuple[Completion, ...]] = []
+        tally = self.tally
         # One alone: if the endpoint cannot be reached, or refuses everything, that is said once.
-        for first_few in (questions[:1], questions[1:]):
-            await self._ask_all(first_few, tally, looked_at.append)
+        for first_few in (rows[:1], rows[1:]):
+            await self.ask_all(first_few, looked_at.append)
             if tally.refusal is not None and tally.refused == len(first_few):
                 tally.fail(tally.refusal)
-        if not tally.stopped:
-            try:
-                self.score.check(looked_at)
-            except ScoreError as error:
-                tally.fail(error)
+        if tally.stopped or tally.missing:
+            return
+        given = [answers for answers in looked_at if not _withheld(answers)]
+        if not given and not np.isfinite(tally.values).any():
+            tally.fail(
+                ScoreError(
+                    f"Each of the first {len(looked_at)} answers was declined by the model or "
+                    "taken away by a filter.",
+                    advice="Change what is asked, or ask another model.",
+                )
+            )
+            return
+        try:
+            self.function.score.check(given or looked_at)
+        except ScoreError as error:
+            tally.fail(error)
 
-    def _question(self, mask: NDArray[np.uint8]) -> Question:
-        kept: list[int] = mask.tolist()
-        return self.score.requests(self.prompt.render(kept), self.adapter.capabilities)
-
-    async def _ask_all(
+    async def ask_all(
         self,
-        questions: Sequence[Question],
-        tally: _Tally,
+        rows: Sequence[int],
         keep: Callable[[tuple[Completion, ...]], None] | None = None,
     ) -> None:
         """Asks, and counts each answer as it comes; none is held in memory but what `keep` keeps.
 
-        After a failure or a Ctrl-C nothing new is sent, but what is under way is waited for: it is
-        paid, so it belongs on disk.
+        After a failure or a Ctrl-C nothing new is sent, and what only waits is broken off; but what
+        is under way is waited for: it is paid, so it belongs on disk.
         """
-
-        async def work(queue: Iterator[Question]) -> None:
-            for question in queue:
-                if tally.stopped:
-                    return
-                try:
-                    completions = tuple([await self.adapter.complete(ask) for ask in question])
-                except BadRequest as error:
-                    self._refuse(error, tally)
-                    continue
-                except Exception as error:  # noqa: BLE001 - kept, and raised once all are back
-                    tally.fail(error)
-                    return
-                if keep is not None:
-                    keep(completions)
-                self._count(question, completions, tally)
-
-        queue = iter(questions)
-        workers = [asyncio.create_task(work(queue)) for _ in questions[: self.concurrency]]
+        queue = iter(rows)
+        workers = [
+            asyncio.create_task(self._work(queue, keep)) for _ in rows[: self.function.concurrency]
+        ]
         if not workers:
             return
         try:
             await asyncio.wait(workers)
         except asyncio.CancelledError:
-            tally.halted = True
-            self.on_event(Notice("Stopping: what is under way is waited for, since it is paid."))
+            self.tally.halted = True
+            self.idle_tasks.break_off()
+            self.function.on_event(
+                Notice("Stopping: what is under way is waited for, since it is paid.")
+            )
             await asyncio.wait(workers)
             raise
+        for worker in workers:
+            if not worker.cancelled():
+                worker.result()
+            elif not self.tally.stopped:
+                # Nobody here broke it off; without this its masks would be lost without a word.
+                self.tally.fail(Unavailable("A request was cancelled by what sends it."))
 
-    def _count(
-        self, question: Question, completions: tuple[Completion, ...], tally: _Tally
+    async def _work(
+        self, queue: Iterator[int], keep: Callable[[tuple[Completion, ...]], None] | None
     ) -> None:
-        tally.scored[question] = self.score.value(completions)
-        for completion in completions:
-            tally.usage += completion.usage
-            tally.models[" ".join(filter(None, (completion.model, completion.fingerprint)))] += 1
-        self._tell(tally)
+        for row in queue:
+            if self.tally.stopped:
+                return
+            try:
+                completions = await self._answers(row)
+                if completions is not None:
+                    self._count(row, completions)
+            except BadRequest as error:
+                self._refuse(error)
+            except Exception as error:  # noqa: BLE001 - kept, and raised once all are back
+                self.tally.fail(error)
+            else:
+                if completions is not None and keep is not None:
+                    keep(completions)
+            if self.tally.stopped:
+                self.idle_tasks.break_off()
 
-    def _refuse(self, error: BadRequest, tally: _Tally) -> None:
+    async def _answers(self, row: int) -> tuple[Completion, ...] | None:
+        """The answers to one question, or None where one is not on disk and cannot be asked for."""
+        completions: list[Completion] = []
+        question = self.function.question(self.masks[row])
+        bound = self.function.cost_bound
+        for request in question:
+            self.tally.looked_up += 1
+            try:
+                completions.append(await self.function.adapter.complete(request))
+            except CacheMiss as error:
+                self.tally.miss(row, error, None if bound is None else bound(request))
+        return tuple(completions) if len(completions) == len(question) else None
+
+    def _count(self, row: int, completions: tuple[Completion, ...]) -> None:
+        tally = self.tally
+        scored: Scored = self.function.score.value(completions)
+        num_withheld, num_models = tally.withheld, len(tally.models)
+        tally.count(row, completions, scored)
+        if tally.withheld and not num_withheld and not tally.before.withheld:
+            self.function.on_event(
+                Notice(
+                    "An answer was declined by the model or taken away by a filter. Such answers "
+                    "are kept and counted, and have no value unless the score reads one."
+                )
+            )
+        if len(tally.models) > max(num_models, 1) == 1:
+            self.function.on_event(Notice(tally.evaluation().drift))
+        self._tell()
+
+    def _refuse(self, error: BadRequest) -> None:
+        tally = self.tally
         tally.refuse(error)
         # Where nothing is answered yet, it is the first mask, and ends the run.
         if tally.answered:
             if tally.before.refused + tally.refused == 1:
-                self.on_event(Notice(f"{error.cause} Masks that are refused are left out."))
-            self._tell(tally)
+                self.function.on_event(
+                    Notice(f"{error.cause} Masks that are refused are left out.")
+                )
+            self._tell()
 
-    def _tell(self, tally: _Tally) -> None:
-        self.on_event(
+    def _tell(self) -> None:
+        tally, meter = self.tally, self.function.meter
+        refused = tally.before.refused + tally.refused
+        self.function.on_event(
             Progress(
                 done=tally.answered,
-                total=tally.total - tally.before.refused - tally.refused,
-                cached=self.meter.cached,
-                in_flight=self.meter.in_flight,
-                retries=self.meter.retries,
-                sent=self.meter.sent,
+                total=tally.total - refused,
+                cached=max(meter.cached, 0),  # those of a probe are taken off before they are met
+                in_flight=meter.in_flight,
+                retries=meter.retries,
+                sent=meter.sent,
+                failed=refused,
+                usd=meter.usd,
+                usd_cap=self.function.usd_cap,
             )
         )
 
-    def _settle(self, tally: _Tally) -> None:
-        """Raises what went wrong, saying what it cost and what is safe; a spent budget is no error.
 
-        Raises:
-            Exception: the first that a request ended in.
-        """
-        error = tally.failure
-        if error is None or (isinstance(error, BudgetExhausted) and tally.answered):
-            return
-        if isinstance(error, SpexError):
-            error.cost = error.cost or self._sent()
-            error.safe = f"{tally.answered} of {tally.total} answers are on disk."
-        raise error
+def _withheld(answers: Sequence[Completion]) -> bool:
+    return any(answer.outcome in WITHHELD for answer in answers)
 
-    def _sent(self) -> str:
-        count = self.meter.sent
-        return f"{count} request{'s were' if count != 1 else ' was'} sent."
 
-    def _evaluation(self, questions: Sequence[Question], tally: _Tally) -> Evaluation:
-        unknown = Scored(float("nan"))
-        every = {**tally.known, **tally.scored}
-        scored = [every.get(question, unknown) for question in questions]
-        distinct = tally.scored.values()
-        censored = sum(answer.known and answer.censored for answer in distinct)
-        without_value = sum(not answer.known for answer in distinct)
-        found = Evaluation(
-            values=np.array([answer.value for answer in scored]),
-            variances=np.array([answer.variance for answer in scored]),
-            censored=censored,
-            without_value=without_value,
-            refused=tally.refused,
-            usage=tally.usage,
-            models=dict(sorted(tally.models.items())),
-            complete=tally.failure is None,
-        )
-        self._check_share(tally, tally.before + found)
-        return found
-
-    def _check_share(self, tally: _Tally, found: Evaluation) -> None:
-        """Lets pass what has values enough.
-
-        Raises:
-            BadRequest: too few masks have a value of their own, for the most part since the
-                endpoint refused the others.
-            ScoreError: too few have one, for the most part since the answers do not show it.
-        """
-        missing = found.censored + found.without_value + found.refused
-        share = missing / max(tally.answered + found.refused, 1)
-        allowed = f"{self.score.max_censored:.0%} is allowed."
-        if share <= self.score.max_censored:
-            return
-        counts = f"{found.censored} give only a bound, {found.without_value} nothing"
-        first = ""
-        if tally.refusal is not None:
-            first = f" The first of {found.refused} refusals: {tally.refusal.cause}"
-        if tally.refusal is not None and found.refused > missing / 2:
-            raise BadRequest(
-                f"The endpoint refused {found.refused} masks for good; of its {tally.answered} "
-                f"answers {counts}. Together that is {share:.0%} of the masks that were asked; "
-                f"{allowed}{first}",
-                cost=self._sent(),
-                safe=f"{tally.answered} of {tally.total} answers are on disk.",
-                advice=tally.refusal.advice
-                or "Change the text or how it is masked, or raise max_censored.",
-            )
-        raise ScoreError(
-            f"{share:.0%} of the answers do not show what the score reads ({counts}); "
-            f"{allowed}{first}",
-            cost=self._sent(),
-            safe="All answers are on disk: another score reads them at no cost.",
-            advice="Ask in the prompt for exactly these labels, use a server with a longer "
-            "list of log-probs, or raise max_censored.",
-        )
+def _counts(tally: Tally, meter: Meter) -> dict[str, object]:
+    return {
+        "answered": tally.answered,
+        "refused": tally.refused,
+        "missing": tally.missing,
+        "cached": meter.cached,
+        "sent": meter.sent,
+        "retries": meter.retries,
+        "failure": type(tally.failure).__name__ if tally.failure else "",
+    }

@@ -77,6 +77,17 @@ def trust(explanation: Explanation) -> str:
         )
     if source.refused > _DOUBTFUL * (explanation.usage.requests + source.refused):
         said += f" Beware: {_refused(source.refused)}"
+    if source.withheld:
+        said += (
+            f" Of {explanation.usage.requests} answers {source.withheld} were withheld: the model "
+            "declined them, or a filter took them away."
+        )
+    if source.noise_floor is not None:
+        said += (
+            " Asked again and again, the value of the whole prompt varies by "
+            f"{source.noise_floor:.2g} (standard deviation)."
+        )
+    said += "".join(f" Beware: {warning}" for warning in source.warnings)
     if not explanation.complete:
         said += " The budget ended before the plan was done."
     return said

@@ -115,6 +115,12 @@ class LabelLogOdds:
             first - _log_sum(others), censored=not all(math.isfinite(mass) for mass in masses)
         )
 
+    def found(self, completions: Sequence[Completion]) -> tuple[str, ...]:
+        """The labels that the answer's list of likeliest tokens holds."""
+        tokens = completions[0].tokens
+        listed = _listed(tokens[0]) if tokens else []
+        return tuple(label for label in self.labels if math.isfinite(_log_mass(label, listed)))
+
     def check(self, answers: Sequence[Sequence[Completion]]) -> None:
         """Looks for log-probs, and for each label in at least one answer.
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from spex_api.completions import Capabilities, Completion, CompletionRequest, Message
 
-__all__ = ["Score", "Scored"]
+__all__ = ["Labelled", "Score", "Scored"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,4 +71,18 @@ class Score(Protocol):
         Raises:
             ScoreError: the answers do not hold what the score reads.
         """
+        ...
+
+
+@runtime_checkable
+class Labelled(Protocol):
+    """A score that looks for labels in an answer, and can say which of them it found."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The words that it looks for."""
+        ...
+
+    def found(self, completions: Sequence[Completion]) -> tuple[str, ...]:
+        """The labels whose probability the answers to `requests` tell, in their order."""
         ...

@@ -297,12 +297,12 @@ def test_too_long_and_quiet():
         import asyncio
         from spex_adapters.local import LocalAdapter
         from spex_api.completions import CompletionRequest, Message
-        from spex_api.errors import BadRequest
+        from spex_api.errors import ContextTooLong
         async def ask():
             adapter = LocalAdapter()
             try:
                 await adapter.complete(CompletionRequest((Message("user", "word " * 9000),)))
-            except BadRequest as refused:
+            except ContextTooLong as refused:
                 print(refused)
         asyncio.run(ask())
     """

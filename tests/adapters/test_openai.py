@@ -10,6 +10,8 @@ import subprocess
 import sys
 import traceback
 
+import httpx2
+import openai
 import pytest
 from spex_adapters.openai import OpenAIAdapter, connect
 
@@ -18,7 +20,9 @@ from spex_api.errors import (
     AdapterError,
     AuthenticationFailed,
     BadRequest,
+    ContextTooLong,
     MalformedReply,
+    Overloaded,
     QuotaExhausted,
     RateLimited,
     Unavailable,
@@ -95,6 +99,69 @@ def test_lives_in_any_event_loop(wire, reply):
         return first == second
 
     assert asyncio.run(twice())
+
+
+def test_goes_out_as_the_vendors_client_does(reply, key, monkeypatch):
+    """Address, key, account and body are those of the vendor's own client."""
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-1")
+    monkeypatch.setenv("OPENAI_PROJECT_ID", "proj-1")
+    seen: list[httpx2.Request] = []
+
+    def handler(request: httpx2.Request) -> httpx2.Response:
+        seen.append(request)
+        headers = {"content-type": "application/json"}
+        return httpx2.Response(200, text=reply["openai"], headers=headers)
+
+    adapter = OpenAIAdapter("m", base_url="https://h/v1", transport=httpx2.MockTransport(handler))
+
+    async def both() -> None:
+        await adapter.complete(_ASKED)
+        client = adapter.client()
+        assert client is adapter.client()
+        assert client.max_retries == 0
+        await client.chat.completions.create(**adapter.body(_ASKED))
+        await adapter.aclose()
+
+    asyncio.run(both())
+    ours, theirs = seen
+    assert ours.url == theirs.url
+    for name in (
+        "authorization",
+        "openai-organization",
+        "openai-project",
+        "content-type",
+        "accept",
+    ):
+        assert ours.headers[name] == theirs.headers[name]
+    assert json.loads(ours.content) == json.loads(theirs.content)
+
+
+def test_an_error_of_the_vendors_client_becomes_ours(key, monkeypatch):
+    """Whoever uses the vendor's client, for batches, gets our errors from `explain`."""
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    refuses = httpx2.MockTransport(
+        lambda request: httpx2.Response(429, text=_error(key, "insufficient_quota"))
+    )
+    adapter = OpenAIAdapter("m", base_url="https://h/v1", transport=refuses)
+
+    async def run() -> AdapterError:
+        try:
+            await adapter.client().chat.completions.create(**adapter.body(_ASKED))
+        except openai.OpenAIError as error:
+            return adapter.explain(error)
+        finally:
+            await adapter.aclose()
+
+    ours = asyncio.run(run())
+    assert type(ours) is QuotaExhausted
+    assert key not in str(ours)
+
+
+def test_batches_open_nothing(monkeypatch):
+    """The endpoint of batches can be named without a key."""
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    assert connect("m", on_event=ignore).batches().limits.requests > 0
 
 
 def test_needs_no_key_until_asked(monkeypatch):
@@ -175,8 +242,8 @@ _FAILURES = {
                     "{url} asks for fewer requests (429): INSUFFICIENT QUOTA of connections."),
     "402": (402, {}, _error("Pay"), QuotaExhausted,
             "The account of the key in OPENAI_API_KEY has no credit left (402)."),
-    "400": (400, {}, _error("Too long.\nBy far.", "context_length_exceeded"), BadRequest,
-            "{url} refused the request (400): Too long. By far."),
+    "400": (400, {}, _error("Too long.\nBy far.", "context_length_exceeded"), ContextTooLong,
+            "The prompt is too long for 'gpt-9' (400): Too long. By far."),
     "404 model": (404, {}, _error("No such thing", "model_not_found"), BadRequest,
                   "{url} knows no model 'gpt-9' (404)."),
     "404 path": (404, {}, "<h1>Not found</h1>", BadRequest,
@@ -186,7 +253,7 @@ _FAILURES = {
     "422": (422, {}, _error("bad field"), BadRequest,
             "{url} refused the request (422): bad field."),
     "500": (500, {}, "", Unavailable, "{url} is overloaded or failing (500)."),
-    "529": (529, {"retry-after-ms": "1500"}, _error("Overloaded"), Unavailable,
+    "529": (529, {"retry-after-ms": "1500"}, _error("Overloaded"), Overloaded,
             "{url} is overloaded or failing (529): Overloaded."),
     "echo": (400, {}, _error("headers: authorization: Bearer {key}"), BadRequest,
              "{url} refused the request (400): headers: authorization: [key]."),
@@ -195,7 +262,7 @@ _FAILURES = {
     "200 error": (200, {}, _error("upstream {key}"), MalformedReply,
                   "The endpoint answered with an error in place of a completion: upstream [key]."),
     "200 html": (200, {}, "<html>{key}</html>", MalformedReply, "The reply is not a chat"),
-    "200 bytes": (200, {}, b"\xff\x00\xfe", MalformedReply, "The reply is not a chat"),
+    "200 bytes": (200, {}, b"\xff\x00\xfe", MalformedReply, "The reply is no text in UTF-8."),
 }  # fmt: skip
 
 
@@ -267,7 +334,7 @@ def test_tells_of_unencrypted_prompts(wire, monkeypatch, reply):
     wire.reply = reply["openai"]
     _ask(connect("m", on_event=told.append))
     assert told == []
-    monkeypatch.setattr("spex_adapters.openai.is_loopback", lambda url: False)
+    monkeypatch.setattr("spex_adapters._http.is_loopback", lambda url: False)
     _ask(connect("m", on_event=told.append))
     assert told == [Notice(f"Prompts go to {wire.url} unencrypted.")]
 

@@ -50,7 +50,7 @@ def test_it_prints_the_story_and_writes_both_files(folder, chat_server, capsys):
     assert "never + bad" in printed.out
     assert "R²" in printed.out
     assert "120 requests" in printed.out
-    assert "Answers: 120 (0 on disk, 120 sent)" in printed.err
+    assert "Answers: 116 (0 on disk, 120 sent)" in printed.err
     assert "\x1b" not in printed.out
     assert json.loads(Path("explanation.json").read_text())["faithfulness"]["value"] > 0.8
     assert "never + bad" in Path("report.html").read_text()
@@ -196,13 +196,13 @@ def test_a_refused_key(folder, chat_server, capsys):
 
 
 def test_a_refused_first_request(folder, chat_server, capsys):
-    """A 400 to the whole prompt ends the run after that one request, with status 1."""
+    """A 400 to the whole prompt, with log-probs or without, ends the run with status 1."""
     chat_server.status = 400
     status, line = fault(capsys, "explain", "spec.toml")
     assert status == 1
     assert "refused the request (400)" in line
-    assert "1 request was sent" in line
-    assert len(chat_server.bodies) == 1
+    assert "2 requests were sent" in line
+    assert len(chat_server.bodies) == 2
 
 
 def test_an_unreachable_server(folder, capsys, monkeypatch):
@@ -218,12 +218,12 @@ def test_an_unreachable_server(folder, capsys, monkeypatch):
 
 
 def test_a_server_without_logprobs(folder, chat_server, capsys):
-    """Found out after sixteen requests, and said in words."""
+    """Found out at the first answer, and said in words."""
     chat_server.logprobs = False
     status, line = fault(capsys, "explain", "spec.toml")
     assert status == 2
-    assert "without log-probs" in line
-    assert len(chat_server.bodies) == 16
+    assert "a field for the log-probs that holds nothing" in line
+    assert len(chat_server.bodies) == 1
 
 
 def test_offline(folder, chat_server, capsys, monkeypatch):

@@ -1,27 +1,20 @@
-"""The folder of answers: nothing is lost, nothing foreign is run, read or deleted."""
+"""Every answer is on disk before it is used, and is paid once."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import pickle
-import sqlite3
-import stat
-from typing import TYPE_CHECKING
+import contextlib
+from dataclasses import dataclass, field
 
-import diskcache
 import pytest
+from spex_adapters.openai import OpenAIAdapter
 
-from spex_api.completions import CompletionRequest, Fingerprint, Message
-from spex_api.errors import CacheCorrupt, CacheMiss
-from spex_api.querying.cache import Cached, DiskStore, Offline, answers_folder
-from spex_api.querying.policy import Meter
+from spex_api.completions import Completion, CompletionRequest, Message, Outcome
+from spex_api.errors import CacheCorrupt, CacheError, CacheMiss, MalformedReply, Unavailable
+from spex_api.querying.cache import Cached, Mode
+from spex_api.querying.policy import Meter, Policy
+from spex_api.querying.store import DiskStore
 from spex_api.testing import FunctionAdapter
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-KEY = "0" * 64
 
 
 def ask(text: str = "Good?", **settings) -> CompletionRequest:
@@ -35,119 +28,30 @@ def store(answers):
     opened.close()
 
 
-def rows(folder: Path, statement: str, *values: object) -> None:
-    """Does to the database what somebody with a hostile hand would."""
-    with sqlite3.connect(folder / "cache.db") as database:
-        database.execute(statement, values)
-    database.close()
+def yes() -> FunctionAdapter:
+    return FunctionAdapter(lambda messages: {"yes": -0.1, "no": -2.0})
 
 
-def test_a_record_comes_back(store, answers):
-    """What was put is got, also by who opens the folder later."""
-    store.put(KEY, b"answer")
-    assert store.get(KEY) == b"answer"
-    assert store.get("1" * 64) is None
-    assert len(store) == 1
-    store.close()
-    again = DiskStore(answers)
-    assert again.get(KEY) == b"answer"
-    again.close()
+@dataclass(frozen=True, slots=True)
+class Gate(Policy):
+    """An endpoint that answers, or fails, once the test lets it."""
 
+    opened: asyncio.Event = field(default_factory=asyncio.Event)
+    errors: list[Exception] = field(default_factory=list)
+    sent: list[CompletionRequest] = field(default_factory=list)
 
-def test_nothing_is_evicted(store):
-    """No limit is set at all, where diskcache would drop answers beyond a gigabyte."""
-    settings = store._cache
-    assert settings.eviction_policy == "none"
-    assert settings.cull_limit == 0
-    assert settings.size_limit >= 2**60
-
-
-def test_only_the_owner_may_look(store, answers):
-    """The folder is 0700 and its files 0600."""
-    store.put(KEY, b"answer")
-    assert stat.S_IMODE(answers.stat().st_mode) == 0o700
-    files = list(answers.iterdir())
-    assert files
-    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
-
-
-def test_a_folder_that_others_may_write_is_refused(tmp_path):
-    """Its answers cannot be trusted."""
-    folder = tmp_path / "shared"
-    folder.mkdir()
-    folder.chmod(0o777)
-    with pytest.raises(CacheCorrupt, match="Others may write"):
-        DiskStore(folder)
-
-
-class Bomb:
-    """Runs when it is unpickled."""
-
-    def __reduce__(self):
-        return os.abort, ()
-
-
-def test_a_pickled_row_is_refused_and_not_run(store, answers):
-    """A row that says it is a pickle raises; unpickling it would end this process."""
-    rows(
-        answers,
-        "INSERT INTO Cache(key, raw, store_time, access_time, mode, value) "
-        "VALUES (?, 1, 0, 0, 4, ?)",
-        KEY,
-        pickle.dumps(Bomb()),
-    )
-    with pytest.raises(CacheCorrupt):
-        store.get(KEY)
-
-
-def test_a_row_that_names_a_file_neither_reads_nor_deletes_it(store, answers, tmp_path):
-    """A file that a row points to stays unread and stays."""
-    secret = tmp_path / "secret"
-    secret.write_text("mine")
-    rows(
-        answers,
-        "INSERT INTO Cache(key, raw, store_time, access_time, mode, filename) "
-        "VALUES (?, 1, 0, 0, 2, ?)",
-        KEY,
-        str(secret),
-    )
-    with pytest.raises(CacheCorrupt):
-        store.get(KEY)
-    with pytest.raises(CacheCorrupt):
-        store.put(KEY, b"new")
-    assert secret.read_text() == "mine"
-
-
-def test_a_changed_record_is_noticed(store, answers):
-    """A record whose bytes were changed on disk raises instead of answering."""
-    store.put(KEY, b"answer")
-    rows(answers, "UPDATE Cache SET value = ? WHERE key = ?", b"12345678rubbish", KEY)
-    with pytest.raises(CacheCorrupt, match="not what was written"):
-        store.get(KEY)
-
-
-def test_a_folder_of_another_program_is_refused(answers):
-    """A folder of plain diskcache may hold pickles; it is not opened as ours."""
-    answers.mkdir(mode=0o700)
-    other = diskcache.Cache(str(answers))
-    other["theirs"] = "value"
-    other.close()
-    with pytest.raises(CacheCorrupt, match="another format"):
-        DiskStore(answers)
-
-
-def test_the_folder_follows_the_environment(monkeypatch, tmp_path):
-    """`SPEX_CACHE_DIR` names it; else it is in the user's cache folder."""
-    monkeypatch.setenv("SPEX_CACHE_DIR", str(tmp_path / "here"))
-    assert answers_folder() == tmp_path / "here"
-    monkeypatch.delenv("SPEX_CACHE_DIR")
-    assert answers_folder().parts[-2:] == ("spex-api", "answers")
+    async def complete(self, request: CompletionRequest) -> Completion:
+        """Counts the request, waits, and answers."""
+        self.sent.append(request)
+        await self.opened.wait()
+        if self.errors:
+            raise self.errors.pop()
+        return await self.inner.complete(request)
 
 
 def test_a_second_asking_is_free(store):
     """The model is asked once; the second answer is the first, read again from disk."""
-    model = FunctionAdapter(lambda messages: {"yes": -0.1, "no": -2.0})
-    meter = Meter()
+    model, meter = yes(), Meter()
     cached = Cached(model, store, meter)
     first = asyncio.run(cached.complete(ask()))
     assert asyncio.run(cached.complete(ask())) == first
@@ -158,7 +62,7 @@ def test_a_second_asking_is_free(store):
 def test_an_answer_is_on_disk_before_it_is_used(answers):
     """When `complete` returns, another process already finds the answer."""
     store = DiskStore(answers)
-    cached = Cached(FunctionAdapter(lambda messages: {"yes": -0.1}), store, Meter())
+    cached = Cached(yes(), store, Meter())
     asyncio.run(cached.complete(ask()))
     other = DiskStore(answers)
     assert other.get(cached.fingerprint(ask()).digest())
@@ -170,32 +74,255 @@ def test_a_failure_is_not_an_answer(store):
     """Nothing is kept of a request that raised, so it is asked again."""
 
     def fail(messages):
-        raise RuntimeError("broken")
+        raise MalformedReply("An error in a reply of status 200.")
 
     model = FunctionAdapter(fail)
     cached = Cached(model, store, Meter())
     for _ in range(2):
-        with pytest.raises(RuntimeError):
+        with pytest.raises(MalformedReply):
             asyncio.run(cached.complete(ask()))
     assert len(model.requests) == 2
     assert len(store) == 0
+    assert not cached._underway.flights
 
 
-def test_offline_names_the_missing_answer(store):
-    """Without a connection a hit answers, and a miss says which question it was."""
-    model = FunctionAdapter(lambda messages: {"yes": -0.1})
-    asyncio.run(Cached(model, store, Meter()).complete(ask()))
-    offline = Cached(Offline(model), store, Meter())
-    assert asyncio.run(offline.complete(ask())).text == "yes"
-    with pytest.raises(CacheMiss, match="'Bad\\?'"):
-        asyncio.run(offline.complete(ask("Bad?")))
+@pytest.mark.parametrize("outcome", list(Outcome))
+def test_each_outcome_is_an_observation(store, outcome):
+    """A refusal, a filter's doing and a cut answer are kept, and come back as what they are."""
+
+    class Model(Policy):
+        async def complete(self, request):
+            self.inner.requests.append(request)
+            return self.read(outcome.value)
+
+        def read(self, raw):
+            return Completion("", outcome=Outcome(raw), raw=raw)
+
+    model = yes()
+    cached = Cached(Model(model), store, Meter())
+    for _ in range(2):
+        assert asyncio.run(cached.complete(ask())).outcome is outcome
     assert len(model.requests) == 1
 
 
-def test_a_record_under_the_wrong_key_is_refused(store):
-    """A record moved under another question's key does not answer it."""
-    model = FunctionAdapter(lambda messages: {"yes": -0.1})
+def test_what_cannot_be_kept_is_an_error(store, monkeypatch):
+    """A paid answer that is not on disk does not pass for one that is."""
+
+    def full(key, record):
+        raise CacheError("The disk is full.")
+
+    monkeypatch.setattr(store, "put", full)
+    cached = Cached(yes(), store, Meter())
+    with pytest.raises(CacheError, match="full"):
+        asyncio.run(cached.complete(ask()))
+
+
+def test_holds_asks_nobody(store):
+    """It says what is on disk, sends nothing and counts nothing."""
+    model, meter = yes(), Meter()
+    cached = Cached(model, store, meter)
+    assert not cached.holds(ask())
+    asyncio.run(cached.complete(ask()))
+    assert cached.holds(ask())
+    assert not cached.holds(ask(sample_index=1))
+    assert len(model.requests) == 1
+    assert meter.cached == 0
+
+
+def test_a_replay_asks_nobody(store):
+    """A hit answers; a miss names the question and its model; the adapter within is never asked."""
+    model = yes()
+    asyncio.run(Cached(model, store, Meter()).complete(ask()))
+    replay = Cached(model, store, Meter(), mode=Mode.REPLAY)
+    assert asyncio.run(replay.complete(ask())).text == "yes"
+    with pytest.raises(CacheMiss, match="No answer of function to 'Bad\\?'"):
+        asyncio.run(replay.complete(ask("Bad?")))
+    assert len(model.requests) == 1
+
+
+def test_a_refresh_asks_anew_once(store):
+    """The old answer is written over, and the new one answers for the rest of the run."""
+    old = FunctionAdapter(lambda messages: {"old": -0.1})
+    new = FunctionAdapter(lambda messages: {"new": -0.1})
+    asyncio.run(Cached(old, store, Meter()).complete(ask()))
+    meter = Meter()
+    refresh = Cached(new, store, meter, mode=Mode.REFRESH)
+    assert asyncio.run(refresh.complete(ask())).text == "new"
+    assert asyncio.run(refresh.complete(ask())).text == "new"
+    assert len(new.requests) == 1
+    assert meter.cached == 1
+    assert asyncio.run(Cached(old, store, Meter()).complete(ask())).text == "new"
+
+
+def test_a_refresh_that_fails_leaves_the_old_answer(store):
+    """Nothing is lost by trying."""
+    asyncio.run(Cached(yes(), store, Meter()).complete(ask()))
+
+    def fail(messages):
+        raise Unavailable("Busy.")
+
+    refresh = Cached(FunctionAdapter(fail), store, Meter(), mode=Mode.REFRESH)
+    with pytest.raises(Unavailable):
+        asyncio.run(refresh.complete(ask()))
+    assert Cached(yes(), store, Meter()).holds(ask())
+
+
+@pytest.mark.parametrize("mode", [Mode.LIVE, Mode.REFRESH])
+def test_the_same_question_at_once_is_paid_once(store, mode):
+    """Ten ask together: one request goes out, and all have its answer."""
+
+    async def main():
+        gate, meter = Gate(yes()), Meter()
+        cached = Cached(gate, store, meter, mode=mode)
+        tasks = [asyncio.create_task(cached.complete(ask())) for _ in range(10)]
+        await asyncio.sleep(0)
+        gate.opened.set()
+        texts = {completion.text for completion in await asyncio.gather(*tasks)}
+        return gate.sent, meter.cached, texts, cached._underway.flights
+
+    sent, from_disk, texts, left = asyncio.run(main())
+    assert len(sent) == 1
+    assert from_disk == 9
+    assert texts == {"yes"}
+    assert not left
+
+
+def test_who_asks_for_all_and_is_cancelled_is_followed(store):
+    """The next in line asks; the others still wait, and are answered."""
+
+    async def main():
+        gate = Gate(yes())
+        cached = Cached(gate, store, Meter())
+        first, *others = [asyncio.create_task(cached.complete(ask())) for _ in range(5)]
+        await asyncio.sleep(0)
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        gate.opened.set()
+        texts = [completion.text for completion in await asyncio.gather(*others)]
+        return len(gate.sent), texts
+
+    # One that was cancelled, under way, and one in its place.
+    assert asyncio.run(main()) == (2, ["yes"] * 4)
+
+
+def test_who_waits_and_is_cancelled_takes_nobody_with_it(store):
+    """A follower that goes leaves the one that asks, and the other followers, alone."""
+
+    async def main():
+        gate = Gate(yes())
+        cached = Cached(gate, store, Meter())
+        first, second, third = [asyncio.create_task(cached.complete(ask())) for _ in range(3)]
+        await asyncio.sleep(0)
+        second.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await second
+        gate.opened.set()
+        await asyncio.gather(first, third)
+        return len(gate.sent)
+
+    assert asyncio.run(main()) == 1
+
+
+def test_the_error_of_the_one_is_that_of_all(store):
+    """What failed for all is not tried again for each; whoever asks later asks anew."""
+
+    async def main():
+        gate = Gate(yes())
+        gate.errors.append(Unavailable("Busy."))
+        cached = Cached(gate, store, Meter())
+        tasks = [asyncio.create_task(cached.complete(ask())) for _ in range(4)]
+        await asyncio.sleep(0)
+        gate.opened.set()
+        errors = await asyncio.gather(*tasks, return_exceptions=True)
+        sent = len(gate.sent)
+        return sent, errors, (await cached.complete(ask())).text
+
+    sent, errors, later = asyncio.run(main())
+    assert sent == 1
+    assert [type(error) for error in errors] == [Unavailable] * 4
+    assert later == "yes"
+
+
+def test_what_another_process_is_asking_is_waited_for(store, monkeypatch):
+    """While another has claimed the question nothing is sent; then its answer is on disk."""
+    looks = []
+
+    def claimed(key):
+        looks.append(key)
+        if len(looks) == 3:
+            asyncio.get_running_loop().call_soon(other_answers)
+        return False
+
+    def other_answers():
+        Cached(yes(), store, Meter()).keep(ask(), yes().read('{"other": -0.1}'))
+
+    monkeypatch.setattr(store, "claim", claimed)
+    model, meter = yes(), Meter()
+    assert asyncio.run(Cached(model, store, meter).complete(ask())).text == "other"
+    assert len(looks) == 3
+    assert model.requests == []
+    assert meter.cached == 1
+
+
+def test_what_was_answered_before_the_claim_is_not_sent_for(store, monkeypatch):
+    """Another process may have finished between the look and the claim."""
+
+    def claim(key):
+        Cached(yes(), store, Meter()).keep(ask(), yes().read('{"other": -0.1}'))
+        return True
+
+    monkeypatch.setattr(store, "claim", claim)
+    model = yes()
+    assert asyncio.run(Cached(model, store, Meter()).complete(ask())).text == "other"
+    assert model.requests == []
+
+
+@pytest.mark.parametrize("error", [None, Unavailable("Busy."), asyncio.CancelledError()], ids=str)
+def test_a_claim_ends_with_the_request(store, monkeypatch, error):
+    """However it ends."""
+    released = []
+    monkeypatch.setattr(store, "release", released.append)
+
+    def answer(messages):
+        if error:
+            raise error
+        return {"yes": -0.1}
+
+    cached = Cached(FunctionAdapter(answer), store, Meter())
+
+    async def main():
+        with contextlib.suppress(Unavailable, asyncio.CancelledError):
+            await cached.complete(ask())
+
+    asyncio.run(main())
+    assert released == [cached.fingerprint(ask()).digest()]
+
+
+def test_without_prompts_it_replays_all_the_same(store):
+    """Nothing of the question is on disk, and its answer is found."""
+    model = yes()
+    secretive = Cached(model, store, Meter(), store_prompts=False)
+    asyncio.run(secretive.complete(ask("My diagnosis?")))
+    (key,) = list(store)
+    assert b"diagnosis" not in store.get(key)
+    assert asyncio.run(Cached(model, store, Meter()).complete(ask("My diagnosis?"))).text == "yes"
+    assert len(model.requests) == 1
+
+
+def test_an_answer_from_elsewhere_is_kept_alike(store):
+    """What a batch brought answers the same question."""
+    model = yes()
     cached = Cached(model, store, Meter())
+    cached.keep(ask(), model.read('{"no": -0.5}'))
+    assert asyncio.run(cached.complete(ask())).text == "no"
+    assert model.requests == []
+
+
+@pytest.mark.parametrize("with_prompt", [True, False])
+def test_a_record_under_the_wrong_key_is_refused(store, with_prompt):
+    """A record moved under another question's key does not answer it."""
+    cached = Cached(yes(), store, Meter(), store_prompts=with_prompt)
     asyncio.run(cached.complete(ask()))
     moved = store.get(cached.fingerprint(ask()).digest())
     store.put(cached.fingerprint(ask("Bad?")).digest(), moved)
@@ -203,27 +330,30 @@ def test_a_record_under_the_wrong_key_is_refused(store):
         asyncio.run(cached.complete(ask("Bad?")))
 
 
-def test_the_key_ladder():
-    """Each rung follows from the one above; this key is on users' disks and must not change."""
-    fingerprint = Fingerprint("http://host/v1", "m", {"b": [1, "é"], "a": 0.5}, 2)
-    assert fingerprint.canonical() == (
-        '{"body":{"a":0.5,"b":[1,"é"]},"endpoint":"http://host/v1","key_schema":1,"model":"m",'
-        '"sample_index":2}'
-    )
-    assert fingerprint.digest() == (
-        "47ae01073cab2275cf3e391487cb6a580cf56109006520b0697bbf24648bedd8"
-    )
+def test_a_record_without_an_answer_is_told_from_a_bill(store):
+    """What cannot be read is the record's fault; nobody is told that it may have been billed."""
+
+    class Strict(Policy):
+        def read(self, raw):
+            raise MalformedReply(f"{raw!r} is an error.", cost="It may have been billed.")
+
+    model = yes()
+    asyncio.run(Cached(model, store, Meter()).complete(ask()))
+    with pytest.raises(CacheCorrupt, match="holds no answer.*is an error") as told:
+        asyncio.run(Cached(Strict(model), store, Meter()).complete(ask()))
+    assert "billed" not in str(told.value)
 
 
-@pytest.mark.parametrize(
-    "other",
-    [
-        Fingerprint("http://host/v2", "m", {"a": 1}),
-        Fingerprint("http://host/v1", "n", {"a": 1}),
-        Fingerprint("http://host/v1", "m", {"a": 2}),
-        Fingerprint("http://host/v1", "m", {"a": 1}, 1),
-    ],
-)
-def test_every_rung_counts(other):
-    """Another endpoint, model, body or sample is another question."""
-    assert Fingerprint("http://host/v1", "m", {"a": 1}).digest() != other.digest()
+def test_no_secret_is_in_a_record(store, answers, chat_server):
+    """The key that an answer was paid with is in no file of the cache."""
+
+    async def main():
+        adapter = OpenAIAdapter("toy")
+        await Cached(adapter, store, Meter()).complete(ask("good", top_logprobs=5))
+        await adapter.aclose()
+
+    asyncio.run(main())
+    (key,) = list(store)
+    assert b"toy-2026" in store.get(key)
+    assert b"sk-secret" not in store.get(key)
+    assert not any(b"sk-secret" in file.read_bytes() for file in answers.iterdir())

@@ -3,23 +3,38 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import json
+import logging
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
 
-from spex_api.completions import Capabilities
-from spex_api.errors import AuthenticationFailed, BadRequest, CacheMiss, ScoreError
+from spex_api.completions import Capabilities, Outcome
+from spex_api.errors import (
+    AuthenticationFailed,
+    BadRequest,
+    CacheMiss,
+    RateLimited,
+    RetryLater,
+    ScoreError,
+    Unavailable,
+)
 from spex_api.events import Notice, Progress, ignore
 from spex_api.prompts import Prompt
 from spex_api.querying.budget import Budget
+from spex_api.querying.cache import Cached, DiskStore, Mode
 from spex_api.querying.policy import Meter
+from spex_api.querying.retry import Retrying
 from spex_api.querying.stack import open_stack
 from spex_api.querying.value_function import Evaluation, ValueFunction
 from spex_api.sampling.aliased import aliased_plan
 from spex_api.sampling.uniform import uniform_plan
 from spex_api.scores import LabelLogOdds
 from spex_api.testing import FunctionAdapter
+from tests.querying.virtual_clock import VirtualClock
 
 PROMPT = Prompt.from_template("{text}", text="a b c d e f")
 MASKS = uniform_plan(6, 40, seed=0).masks
@@ -55,7 +70,8 @@ def evaluate(
     async def main():
         count = meter or Meter()
         budget = Budget(requests=cap)
-        async with open_stack(model, budget=budget, meter=count, on_event=on_event) as adapter:
+        async with open_stack(model, budget=budget, meter=count, on_event=on_event) as stack:
+            adapter = stack.adapter
             workers = model.capabilities.concurrency
             score = LabelLogOdds("yes", "no")
             function = ValueFunction(prompt, adapter, score, count, workers, on_event)
@@ -141,10 +157,10 @@ def test_a_ctrl_c_waits_for_what_is_paid(answers):
     async def main():
         count = Meter()
         slow = Slow(odds)
-        async with open_stack(slow, budget=Budget(), meter=count, on_event=ignore) as adapter:
+        async with open_stack(slow, budget=Budget(), meter=count, on_event=ignore) as stack:
             score = LabelLogOdds("yes", "no")
             task = asyncio.create_task(
-                ValueFunction(PROMPT, adapter, score, count, 4).evaluate(MASKS)
+                ValueFunction(PROMPT, stack.adapter, score, count, 4).evaluate(MASKS)
             )
             await asyncio.sleep(0.2)
             task.cancel()
@@ -348,7 +364,7 @@ def test_progress_counts_to_what_is_not_refused():
     evaluate(refusing([2, 7, 39], capabilities=ONE_AT_A_TIME), on_event=events.append)
     notices = [event.text for event in events if isinstance(event, Notice)]
     assert notices == ["Filtered, row 2. Masks that are refused are left out."]
-    assert events[-1] == Progress(done=37, total=37, sent=40)
+    assert events[-1] == Progress(done=37, total=37, sent=40, failed=3)
 
 
 def test_samples_leave_holes_out_and_keep_the_plans_code():
@@ -390,7 +406,300 @@ def test_a_later_part_knows_what_was_refused_before():
     first = evaluate(model, MASKS[:25])
     second = evaluate(model, MASKS, before=first, on_event=events.append)
     assert (first.refused, second.refused) == (1, 2)
-    assert events[-1] == Progress(done=37, total=37, sent=15)
+    assert events[-1] == Progress(done=37, total=37, sent=15, failed=3)
     assert [event for event in events if isinstance(event, Notice)] == []
     most = refusing(range(25, 40), capabilities=ONE_AT_A_TIME, model="other")
     assert evaluate(most, MASKS, before=evaluate(most, MASKS[:25])).refused == 15
+
+
+def asking(model, masks=MASKS, *, meter=None, on_event=ignore, workers=4, **changes):
+    """An evaluation straight at a model, without any policy of ours around it."""
+    score = changes.pop("score", LabelLogOdds("yes", "no"))
+    return ValueFunction(
+        PROMPT, model, score, meter or Meter(), workers, on_event, **changes
+    ).evaluate(masks)
+
+
+def replay(folder, masks=MASKS, *, prepared=40, **changes):
+    """A replay of masks of which the first ones are on disk."""
+    store, model = DiskStore(folder), FunctionAdapter(odds)
+    try:
+        asyncio.run(asking(Cached(model, store, Meter()), masks[:prepared]))
+        asked = len(model.requests)
+        silent = Cached(model, store, Meter(), mode=Mode.REPLAY)
+        try:
+            return asyncio.run(asking(silent, masks, **changes))
+        finally:
+            assert len(model.requests) == asked == prepared
+    finally:
+        store.close()
+
+
+def test_a_replay_sends_nothing_and_gives_the_same(tmp_path):
+    """All answers on disk: the identical values, and the model is not asked."""
+    found = replay(tmp_path / "a")
+    np.testing.assert_array_equal(found.values, evaluate(FunctionAdapter(odds)).values)
+    assert found.complete
+
+
+def test_a_replay_counts_all_that_is_missing_and_names_the_first(tmp_path):
+    """One error: how many of how many, the first in the plan's order, and what they would cost."""
+    with pytest.raises(CacheMiss) as raised:
+        replay(tmp_path / "a", prepared=33, cost_bound=lambda request: 0.125, workers=7)
+    told = str(raised.value)
+    assert told.startswith("7 of 40 answers are not on disk. The first: No answer of function to ")
+    assert repr(TEXTS[33]) in told
+    assert "They would cost $0.88 at most" in told
+    assert "0 requests were sent." in told
+    assert "33 of 40 answers are on disk." in told
+
+
+def test_a_replay_without_a_price_says_so(tmp_path):
+    """Where no price is known none is told; even an empty folder is counted to the end."""
+    with pytest.raises(CacheMiss, match=r"^38 of 40 answers .* What they would cost is not known"):
+        replay(tmp_path / "a", prepared=2)
+
+
+def test_missing_answers_go_before_what_the_others_lack(tmp_path):
+    """Answers without log-probs are not judged while some are missing: it may be for that."""
+    store, model = DiskStore(tmp_path / "a"), FunctionAdapter(lambda messages: {})
+    cached = Cached(model, store, Meter())
+    for row in (0, 1):
+        asyncio.run(
+            cached.complete(
+                LabelLogOdds("yes", "no").requests(
+                    PROMPT.render(MASKS[row].tolist()), model.capabilities
+                )[0]
+            )
+        )
+    with pytest.raises(CacheMiss, match="38 of 40"):
+        asyncio.run(asking(Cached(model, store, Meter(), mode=Mode.REPLAY)))
+    store.close()
+
+
+def ending(texts, outcome, *, listed=None) -> FunctionAdapter:
+    """A model whose answers to these texts are withheld, in this way."""
+    marks = {True: -50.0, False: -40.0}
+
+    class Ending(FunctionAdapter):
+        def read(self, raw):
+            told = json.loads(raw)
+            withheld = told.pop("mark") == marks[True]
+            answer = FunctionAdapter.read(self, json.dumps((listed or {}) if withheld else told))
+            return dataclasses.replace(
+                answer, raw=raw, outcome=outcome if withheld else Outcome.ANSWERED
+            )
+
+    return Ending(lambda messages: {**odds(messages), "mark": marks[messages[-1].content in texts]})
+
+
+@pytest.mark.parametrize("outcome", [Outcome.REFUSED, Outcome.FILTERED])
+def test_a_withheld_answer_is_an_observation_without_a_value(outcome):
+    """It is paid and kept, a hole among the values, counted apart, and told once."""
+    rows = [3, 9, 30]
+    events = []
+    found = evaluate(ending([TEXTS[row] for row in rows], outcome), on_event=events.append)
+    assert np.flatnonzero(np.isnan(found.values)).tolist() == rows
+    assert found.outcomes == {"answered": 37, outcome.value: 3}
+    assert (found.withheld, found.without_value, found.refused) == (3, 3, 0)
+    assert found.usage.requests == 40
+    notices = [event.text for event in events if isinstance(event, Notice)]
+    assert len(notices) == 1
+    assert notices[0].startswith("An answer was declined by the model or taken away by a filter.")
+    again = ending([], outcome)
+    evaluate(again)
+    assert again.requests == []
+
+
+def test_a_withheld_answer_has_the_value_that_the_score_reads():
+    """Where its log-probs came all the same, they are read."""
+    rows = [3, 9, 30]
+    listed = {"yes": -0.5, "no": -1.0}
+    found = evaluate(ending([TEXTS[row] for row in rows], Outcome.REFUSED, listed=listed))
+    np.testing.assert_allclose(found.values[rows], 0.5)
+    assert (found.withheld, found.without_value) == (3, 0)
+
+
+def test_where_all_first_answers_are_withheld_the_run_ends():
+    """Sixteen answers, none of them given: the rest is not paid for."""
+    model = ending(TEXTS, Outcome.REFUSED)
+    with pytest.raises(ScoreError, match=r"^Each of the first 16 answers was declined"):
+        evaluate(model)
+    assert len(model.requests) == 16
+
+
+def test_withheld_answers_are_named_where_they_void_the_result():
+    """Sixty per cent withheld: the error says that it is these."""
+    rows = [row for row in range(40) if row % 5 > 1]
+    with pytest.raises(ScoreError, match=r"^60% of .*; 24 were declined by the model or taken"):
+        evaluate(ending([TEXTS[row] for row in rows], Outcome.FILTERED))
+
+
+def test_a_second_model_is_told_when_it_first_serves():
+    """One notice as soon as two models stand behind one name, and the warning at the end."""
+
+    class Changing(FunctionAdapter):
+        def read(self, raw):
+            answer = FunctionAdapter.read(self, raw)
+            name = "snapshot-1" if len(self.requests) <= 30 else "snapshot-2"
+            return dataclasses.replace(answer, model=name)
+
+    events = []
+    found = asyncio.run(
+        asking(Changing(odds, capabilities=ONE_AT_A_TIME), on_event=events.append, workers=1)
+    )
+    assert found.models == {"snapshot-1": 30, "snapshot-2": 10}
+    assert "2 models" in found.drift
+    assert "snapshot-1 gave 30, snapshot-2 gave 10" in found.drift
+    notices = [event.text for event in events if isinstance(event, Notice)]
+    assert len(notices) == 1
+    assert "snapshot-2 gave 1" in notices[0]
+
+
+def test_a_storm_of_failures_ends_the_run_resumably(tmp_path):
+    """What came before it is on disk; the error says so, and a later run sends only the rest."""
+    clock, meter = VirtualClock(), Meter()
+    store = DiskStore(tmp_path / "a")
+    model = FunctionAdapter(odds)
+
+    def storm(messages):
+        if len(broken.requests) > 25:
+            raise Unavailable("The server is down.")
+        return odds(messages)
+
+    broken = FunctionAdapter(storm)
+    stack = Cached(Retrying(broken, meter, clock=clock), store, meter)
+
+    async def main():
+        return await clock.finish(asking(stack, meter=meter))
+
+    with pytest.raises(Unavailable, match=r"25 of 40 answers are on disk\. The same command goes"):
+        asyncio.run(main())
+    assert asyncio.run(asking(Cached(model, store, Meter()))).complete
+    assert len(model.requests) == 15
+    store.close()
+
+
+def test_after_a_failure_nobody_waits_and_nothing_is_sent_again():
+    """One request must come back in 120 s when another finds the door closed: it is broken off."""
+    clock, meter = VirtualClock(), Meter()
+
+    def answers(messages):
+        if messages[-1].content == TEXTS[20]:
+            raise RateLimited("Too fast.", retry_after=100.0)
+        if messages[-1].content == TEXTS[30]:
+            raise RetryLater("Come back tomorrow.", retry_after=86400.0)
+        return odds(messages)
+
+    model = FunctionAdapter(answers)
+    stack = Retrying(model, meter, clock=clock)
+
+    async def main():
+        with pytest.raises(RetryLater, match="Come back tomorrow"):
+            await clock.finish(asking(stack, meter=meter))
+
+    asyncio.run(main())
+    assert clock.now() == 0.0
+    asked = [request.messages[-1].content for request in model.requests]
+    assert asked.count(TEXTS[20]) == 1
+
+
+def test_a_ctrl_c_does_not_wait_for_a_wait():
+    """A request that waits to be sent again is broken off; nothing paid is lost by that."""
+    clock, meter = VirtualClock(), Meter()
+
+    def answers(messages):
+        if messages[-1].content == TEXTS[20]:
+            raise RateLimited("Too fast.", retry_after=100.0)
+        return odds(messages)
+
+    model = FunctionAdapter(answers)
+
+    async def main():
+        task = asyncio.create_task(asking(Retrying(model, meter, clock=clock), workers=1))
+        await clock.advance(1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+    assert clock.now() == 1.0
+    assert len(model.requests) == 21
+
+
+def test_a_request_that_is_cancelled_from_within_is_not_lost_silently():
+    """If what sends a request cancels it of itself, the result does not pass for complete."""
+
+    class Cancelling(FunctionAdapter):
+        async def complete(self, request):
+            if request.messages[-1].content == TEXTS[25]:
+                raise asyncio.CancelledError
+            return await FunctionAdapter.complete(self, request)
+
+    with pytest.raises(Unavailable, match="cancelled by what sends it"):
+        asyncio.run(asking(Cancelling(odds)))
+
+
+def test_progress_tells_what_was_spent_and_what_failed():
+    """Dollars come from the meter, the cap from who knows it, and refusals are failures."""
+    meter, events = Meter(usd=0.0), []
+
+    def answers(messages):
+        meter.usd += 0.5
+        if messages[-1].content == TEXTS[7]:
+            raise BadRequest("Filtered.")
+        return odds(messages)
+
+    asyncio.run(asking(FunctionAdapter(answers), meter=meter, on_event=events.append, usd_cap=25.0))
+    assert events[-1] == Progress(done=39, total=39, failed=1, usd=20.0, usd_cap=25.0)
+
+
+def test_the_log_tells_the_beginning_and_the_end(caplog):
+    """Two records with counts and the kind of failure, and no text of the prompt."""
+    with caplog.at_level(logging.INFO, logger="spex_api.querying"):
+        evaluate(FunctionAdapter(odds))
+        with pytest.raises(AuthenticationFailed):
+            asyncio.run(asking(refusing_keys()))
+    begin, end, _, failed = (
+        record for record in caplog.records if record.name.endswith("value_function")
+    )
+    assert begin.questions == 40
+    assert (end.answered, end.sent, end.failure) == (40, 40, "")
+    assert failed.failure == "AuthenticationFailed"
+    assert "a b c" not in repr([vars(record) for record in caplog.records])
+
+
+def refusing_keys() -> FunctionAdapter:
+    """A model whose door is closed."""
+
+    def answers(messages):
+        raise AuthenticationFailed("The key was refused.")
+
+    return FunctionAdapter(answers)
+
+
+def test_memory_is_a_few_numbers_a_mask():
+    """A prompt of 20 kB under 2,000 masks, 40 MB of text in all, is asked within 4 MB."""
+
+    class Forgetful(FunctionAdapter):
+        async def complete(self, request):
+            return self.read(json.dumps(self.answer(request.messages)))
+
+    words = " ".join(f"{'word' * 250}{number}" for number in range(20))
+    prompt = Prompt.from_template("{text}", text=words)
+    masks = uniform_plan(20, 2000, seed=0).masks
+    function = ValueFunction(
+        prompt,
+        Forgetful(lambda messages: {"yes": -0.1, "no": -2.4}),
+        LabelLogOdds("yes", "no"),
+        Meter(),
+        16,
+    )
+    tracemalloc.start()
+    try:
+        found = asyncio.run(function.evaluate(masks))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert found.complete
+    assert peak < 4e6

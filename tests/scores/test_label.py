@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from spex_api.completions import Capabilities, Completion, Message, TokenLogprob
 from spex_api.errors import ScoreError, UsageError
-from spex_api.scores import LabelLogOdds
+from spex_api.scores import Labelled, LabelLogOdds
 
 SCORE = LabelLogOdds("positive", "negative")
 QUESTION = (Message("user", "Is it good?"),)
@@ -144,3 +144,12 @@ def test_a_score_is_a_value():
     assert hash(LabelLogOdds("a", "b")) == hash(LabelLogOdds("a", "b"))
     with pytest.raises(AttributeError):
         score.labels = ()
+
+
+def test_the_labels_that_a_list_holds_are_named():
+    """Any variant of a label counts, a sentinel does not; without log-probs there is none."""
+    both = {" Positive": -0.2, "negative": -2.0}
+    assert SCORE.found([answer(both)]) == ("positive", "negative")
+    assert SCORE.found([answer({"positive": -0.2, "negative": -9999.0})]) == ("positive",)
+    assert SCORE.found([Completion(text="positive")]) == ()
+    assert isinstance(SCORE, Labelled)

@@ -1,0 +1,109 @@
+"""The flags that commands share, and the spec tables that they stand for.
+
+What this module does not know: which command takes which of them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from spex_api.spec import Tables
+
+__all__ = [
+    "Ask",
+    "Decoder",
+    "Index",
+    "Json",
+    "Keep",
+    "Labels",
+    "Mask",
+    "Model",
+    "Order",
+    "Out",
+    "Requests",
+    "Seed",
+    "SpecFile",
+    "Split",
+    "TargetFaithfulness",
+    "Text",
+    "Tokens",
+    "Usd",
+    "tables",
+]
+
+SpecFile = Annotated[Path | None, typer.Argument(help="A TOML file; see examples/.")]
+Text = Annotated[str | None, typer.Option(help="The text whose parts are explained.")]
+Ask = Annotated[str | None, typer.Option(help="The question that goes before the text.")]
+Labels = Annotated[str | None, typer.Option(help="Two or more answers, as in positive,negative.")]
+Model = Annotated[
+    str | None, typer.Option(help="local, local:FILE.gguf, openai:MODEL or anthropic:MODEL.")
+]
+Split = Annotated[str | None, typer.Option(help="words, sentences, lines or paragraphs.")]
+Mask = Annotated[
+    str | None, typer.Option(help="drop, ellipsis, token, or the text that stands for a part.")
+]
+Requests = Annotated[int | None, typer.Option(help="The cap on requests.")]
+Tokens = Annotated[int | None, typer.Option(help="The cap on tokens, read and written.")]
+Usd = Annotated[float | None, typer.Option(help="The cap in dollars.")]
+TargetFaithfulness = Annotated[
+    float | None, typer.Option(help="Stop where the held-out R² is surely above this, as in 0.9.")
+]
+Keep = Annotated[
+    float | None,
+    typer.Option(help="How likely a mask keeps each part: 0.5 to 0.95, near the full prompt."),
+]
+Decoder = Annotated[
+    str | None, typer.Option(help="auto, spectral_gp, lasso, spex, proxyspex or walsh_hadamard.")
+]
+Index = Annotated[
+    str | None, typer.Option(help="SV, BV, SII, BII, STII, FSII, FBII, Möbius or Fourier.")
+]
+Order = Annotated[int | None, typer.Option(help="The size of the largest interactions.")]
+Seed = Annotated[int | None, typer.Option(help="Of everything that is drawn.")]
+Out = Annotated[Path, typer.Option(help="The folder that receives the files.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+
+
+def tables(
+    *,
+    text: str | None = None,
+    ask: str | None = None,
+    labels: str | None = None,
+    model: str | None = None,
+    split: str | None = None,
+    mask: str | None = None,
+    requests: int | None = None,
+    tokens: int | None = None,
+    usd: float | None = None,
+    target_faithfulness: float | None = None,
+    keep: float | None = None,
+    decoder: str | None = None,
+    index: str | None = None,
+    order: int | None = None,
+    seed: int | None = None,
+) -> Tables:
+    """The tables of a spec that these flags say; a flag that is not given is None in them."""
+    return {
+        "model": model,
+        "seed": seed,
+        "prompt": {
+            # A brace in a question is a brace.
+            "template": ask and ask.replace("{", "{{").replace("}", "}}") + "\n{text}",
+            "text": text,
+            "split": split,
+            "mask": mask,
+        },
+        "score": {"labels": labels and labels.split(",")},
+        "budget": {
+            "requests": requests,
+            "tokens": tokens,
+            "usd": usd,
+            "target_faithfulness": target_faithfulness,
+        },
+        "masks": {"keep": keep},
+        "decode": {"decoder": decoder, "index": index, "order": order},
+    }

@@ -1,0 +1,151 @@
+"""`spex replay`: the same result from the answers on disk alone.
+
+It opens no connection and needs no key, and it writes the bytes that the run wrote. The answers of
+a bundle are taken into a passing folder, never among the user's own. What this module does not
+know: how answers are kept, and how many are missing; the error says that.
+"""
+
+from __future__ import annotations
+
+import json as json_text
+import os
+import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from spex_api.cli import flags  # noqa: TC001 - typer reads the annotations
+from spex_api.cli.job import Job, explained, job_of, read_job
+from spex_api.cli.progress import ProgressLine
+from spex_api.errors import SpecError
+from spex_api.querying.bundle import import_bundle
+from spex_api.querying.store import DiskStore
+from spex_api.report import machine, terminal
+from spex_api.spec import check_spec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from spex_api.explanation import Explanation
+
+__all__ = ["replay"]
+
+_PARTIAL = 3
+_INTERRUPTED = 130
+_LONGEST_FILE = 256 * 2**20
+"""Bytes: no explanation is that long."""
+
+
+def replay(
+    run: Annotated[
+        Path,
+        typer.Argument(
+            help="The spec file of a run, its explanation.json, or the folder with that file."
+        ),
+    ],
+    *,
+    answers: Annotated[
+        Path | None,
+        typer.Option(help="A bundle (.jsonl or .jsonl.zst) to take all answers from."),
+    ] = None,
+    out: flags.Out = Path(),
+    json: flags.Json = False,
+) -> None:
+    """Rebuilds a result from the answers on disk alone.
+
+    Opens no connection. Writes the same explanation.json and report.html as the run did. If answers
+    are missing, it says how many, which the first is and what they would cost, and ends with status
+    5.
+    """
+    job = _job(run)
+    if not out.is_dir():
+        raise SpecError(f"--out {out} is no folder.", advice="Make it first.")
+    try:
+        with _answers_of(answers), ProgressLine(Console(stderr=True)) as line:
+            explanation = explained(job, mode="replay", on_event=line.draw)
+    except KeyboardInterrupt:
+        raise typer.Exit(_INTERRUPTED) from None
+    explanation.to_json(out / "explanation.json")
+    explanation.to_html(out / "report.html")
+    if json:
+        sys.stdout.write(_told(explanation))
+    else:
+        console = Console()
+        terminal.render(explanation, console)
+        console.print(f"Wrote {out / 'explanation.json'} and {out / 'report.html'}.", style="dim")
+    if not explanation.complete:
+        raise typer.Exit(_PARTIAL)
+
+
+def _job(run: Path) -> Job:
+    """What the run was about.
+
+    Raises:
+        SpecError: the file is none of a run, or does not say enough.
+    """
+    path = run / "explanation.json" if run.is_dir() else run
+    if path.suffix != ".json":
+        return read_job(path, {})
+    return job_of(check_spec(_spec_within(path), source=str(path)))
+
+
+def _spec_within(path: Path) -> dict[str, Any]:
+    """The spec that an explanation carries.
+
+    Raises:
+        SpecError: the file cannot be read, or carries none.
+    """
+    try:
+        if path.stat().st_size > _LONGEST_FILE:
+            raise SpecError(f"{path} is far longer than any explanation.")
+        told = json_text.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        reason = getattr(error, "strerror", None) or "it is no JSON"
+        raise SpecError(f"{path} cannot be read: {reason}.") from None
+    spec = told.get("spec") if isinstance(told, dict) else None
+    if not isinstance(spec, dict):
+        raise SpecError(
+            f"{path} does not carry the spec of its run, so it cannot be rebuilt from it alone.",
+            advice="Give the spec file instead: spex replay SPEC.toml.",
+        )
+    return spec
+
+
+@contextmanager
+def _answers_of(bundle: Path | None) -> Iterator[None]:
+    """Lets answers be looked for in a bundle alone, where one is given.
+
+    Raises:
+        BundleRefused: it is not what its manifest says.
+        UsageError: it cannot be read.
+    """
+    if bundle is None:
+        yield
+        return
+    name = "SPEX_CACHE_DIR"
+    before = os.environ.get(name)
+    with tempfile.TemporaryDirectory(prefix="spex-replay-") as passing:
+        folder = Path(passing) / "answers"
+        store = DiskStore(folder)
+        try:
+            import_bundle(store, bundle)
+        finally:
+            store.close()
+        os.environ[name] = str(folder)
+        try:
+            yield
+        finally:
+            del os.environ[name]
+            if before is not None:
+                os.environ[name] = before
+
+
+def _told(explanation: Explanation) -> str:
+    """The object of `spex explain --json`, among what a replay of many has too."""
+    one = json_text.loads(machine.render(explanation))
+    told = {"findings": [], "explanations": [one], "usage": one["usage"]}
+    return json_text.dumps(told, ensure_ascii=False, allow_nan=False) + "\n"

@@ -1,0 +1,98 @@
+"""A prompt, a model and a score, ready to be asked: all policies stand, nothing is sent yet.
+
+What this module does not know: which masks will be asked, and what becomes of the values.
+"""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
+
+from spex_api.events import EventHandler, ignore
+from spex_api.querying.batching import open_batches, run_name
+from spex_api.querying.cache import Mode
+from spex_api.querying.policy import Meter
+from spex_api.querying.stack import Stack, Terms, open_stack
+from spex_api.querying.store import answers_folder
+from spex_api.querying.value_function import ValueFunction
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from spex_api.prompts import Prompt
+    from spex_api.querying.adapter import Adapter
+    from spex_api.querying.batching import FillFirst
+    from spex_api.querying.budget import Budget
+    from spex_api.scores import Score
+
+__all__ = ["open_function"]
+
+
+@asynccontextmanager
+async def open_function(
+    prompt: Prompt,
+    model: str | Adapter,
+    *,
+    score: Score,
+    budget: Budget,
+    terms: Terms,
+    run: tuple[str, ...] = (),
+    on_event: EventHandler = ignore,
+) -> AsyncIterator[ValueFunction]:
+    """The function of masks that is explained, for as long as the context lasts.
+
+    Args:
+        prompt: what is asked, and which parts of it may be masked.
+        model: a model's name, or an adapter.
+        score: the number in an answer.
+        budget: the cap.
+        terms: on what terms the model is asked.
+        run: what else makes this run what it is: a batch that was left open is found by it.
+        on_event: is told what happens.
+
+    Raises:
+        UsageError: no adapter has that name, a cap in dollars meets a model of unknown price, or a
+            batch is asked for that the endpoint does not take; nothing was sent.
+        CacheCorrupt: the folder of answers is not ours.
+    """
+    meter = Meter()
+    async with AsyncExitStack() as opened:
+        stack = await opened.enter_async_context(
+            open_stack(model, budget=budget, meter=meter, terms=terms, on_event=on_event)
+        )
+        fill_first: FillFirst | None = None
+        if terms.batch and stack.adapter.mode is not Mode.REPLAY:
+            name = run_name(stack.adapter, repr(prompt), repr(score), *run)
+            fill_first = await opened.enter_async_context(
+                open_batches(
+                    stack.adapter,
+                    run=name,
+                    folder=answers_folder() / "batches",
+                    ledger=stack.ledger,
+                    price=terms.price,
+                    on_event=on_event,
+                )
+            )
+        yield _function(prompt, stack, score, fill_first=fill_first, on_event=on_event)
+
+
+def _function(
+    prompt: Prompt,
+    stack: Stack,
+    score: Score,
+    *,
+    fill_first: FillFirst | None,
+    on_event: EventHandler,
+) -> ValueFunction:
+    price = stack.ledger.price
+    return ValueFunction(
+        prompt,
+        stack.adapter,
+        score,
+        stack.adapter.meter,
+        stack.concurrency,
+        on_event,
+        usd_cap=stack.ledger.budget.usd,
+        cost_bound=price.bound if price else None,
+        fill_first=fill_first,
+    )

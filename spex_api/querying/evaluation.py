@@ -1,0 +1,142 @@
+"""What came of asking: values in the plan's order, and how many there are of which kind.
+
+What this module does not know: how they were asked for, and what a decoder makes of a hole.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from spex_api.completions import Outcome, Usage
+from spex_api.errors import BudgetExhausted, UsageError
+from spex_api.samples import Samples
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from spex_api.querying.probed import Probed
+    from spex_api.samples import QueryPlan
+
+__all__ = ["WITHHELD", "Evaluation"]
+
+WITHHELD = (Outcome.REFUSED, Outcome.FILTERED)
+"""The outcomes of an answer that was not given: paid and kept, but without a value as a rule."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evaluation:
+    """What came of asking; what comes of asking more masks is added to it.
+
+    Attributes:
+        values: shape (num_masks,); NaN where there is no value.
+        variances: shape (num_masks,).
+        censored: how many values are only bounds.
+        without_value: how many masks were answered without a value in the answer.
+        refused: how many masks the endpoint refused for good. Here as above, masks that read the
+            same count once.
+        usage: what all answers took, whether they were asked now or before.
+        models: how many answers each served model gave, by its name and fingerprint.
+        complete: whether every mask was answered or refused; else the budget ended first.
+        outcomes: how many answers ended in each way; see `Outcome`.
+    """
+
+    values: NDArray[np.float64]
+    variances: NDArray[np.float64]
+    censored: int
+    without_value: int
+    refused: int
+    usage: Usage
+    models: dict[str, int]
+    complete: bool
+    outcomes: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def nothing(cls, probed: Probed | None = None) -> Evaluation:
+        """What came of asking no mask yet: the zero of the addition.
+
+        Args:
+            probed: what was found out before, by questions of which some are none of the masks'.
+        """
+        zero = cls.of_values((), 0)
+        if probed is None:
+            return zero
+        return replace(zero, usage=probed.extra, models=dict(probed.extra_served))
+
+    def __add__(self, later: Evaluation) -> Evaluation:
+        return Evaluation(
+            values=np.concatenate([self.values, later.values]),
+            variances=np.concatenate([self.variances, later.variances]),
+            censored=self.censored + later.censored,
+            without_value=self.without_value + later.without_value,
+            refused=self.refused + later.refused,
+            usage=self.usage + later.usage,
+            models=_sum(self.models, later.models),
+            complete=self.complete and later.complete,
+            outcomes=_sum(self.outcomes, later.outcomes),
+        )
+
+    @classmethod
+    def of_values(cls, values: ArrayLike, num_masks: int) -> Evaluation:
+        """What a plain function gave: exact values, one a mask.
+
+        Raises:
+            UsageError: there is not one finite number a mask.
+        """
+        column = np.asarray(values, dtype=np.float64)
+        if column.shape != (num_masks,) or not np.isfinite(column).all():
+            raise UsageError(
+                f"The function gave values of shape {column.shape} for {num_masks} masks: one "
+                "finite number a mask is expected."
+            )
+        usage = Usage(requests=num_masks)
+        return cls(column, np.zeros(num_masks), 0, 0, 0, usage, {}, complete=True)
+
+    @property
+    def withheld(self) -> int:
+        """How many answers were withheld: the model declined them, or a filter took them away."""
+        return sum(self.outcomes.get(outcome, 0) for outcome in WITHHELD)
+
+    @property
+    def drift(self) -> str:
+        """A warning where more than one model, or fingerprint of one, served the run; else ""."""
+        if len(self.models) < 2:
+            return ""
+        ranked = sorted(self.models.items(), key=lambda pair: (-pair[1], pair[0]))
+        shown = [f"{name or 'one without a name'} gave {count}" for name, count in ranked[:4]]
+        more = [f"{len(ranked) - 4} others the rest"] if len(ranked) > 4 else []
+        return (
+            f"The answers come from {len(ranked)} models or systems behind one name: "
+            f"{', '.join(shown + more)}. A difference between two masks may be one between these."
+        )
+
+    def samples(self, plan: QueryPlan, rows: NDArray[np.bool_], *, ordered: bool) -> Samples:
+        """The samples among these rows of the plan that have a value.
+
+        Raises:
+            BudgetExhausted: fewer than two have one.
+        """
+        chosen = rows & np.isfinite(self.values)
+        if chosen.sum() < 2:
+            raise BudgetExhausted(
+                f"The run ended with {int(chosen.sum())} usable answers of {len(rows)}: too few to "
+                "fit and to measure anything.",
+                safe="What was answered is on disk.",
+                advice="Raise the budget and run again.",
+            )
+        variances = self.variances if self.variances[chosen].any() else None
+        values = np.where(rows, self.values, np.nan)
+        return Samples.from_plan(plan, values, variances, ordered=ordered)
+
+    def anchor(self, row: int) -> float | None:
+        """The value under the mask of this row, where there is one."""
+        return float(self.values[row]) if np.isfinite(self.values[row]) else None
+
+
+def _sum(some: Mapping[str, int], more: Mapping[str, int]) -> dict[str, int]:
+    return dict(sorted((Counter(some) + Counter(more)).items()))

@@ -1,0 +1,165 @@
+"""`spex replay` as a user runs it: the same files, and not a single connection."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from spex_api.cli.app import run
+from spex_api.querying.bundle import export_bundle
+from spex_api.querying.store import DiskStore
+
+TEXT = "The plot is bad and slow, yet her acting is never bad and the end is good, so good."
+SPEC = f"""
+model = "openai:toy"
+[prompt]
+template = "Positive or negative? {{text}}"
+text = "{TEXT}"
+[score]
+labels = ["positive", "negative"]
+[budget]
+requests = 80
+[decode]
+decoder = "lasso"
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Path:
+    """An empty folder to work in, with a spec in it."""
+    work = tmp_path / "work"
+    work.mkdir()
+    (work / "spec.toml").write_text(SPEC)
+    monkeypatch.chdir(work)
+    monkeypatch.setenv("COLUMNS", "100")
+    return work
+
+
+@pytest.fixture
+def explained(folder, monkeypatch, chat_server, capsys) -> bytes:
+    """What a run has written into the folder; from here on, nobody may connect."""
+    assert run(["explain", "spec.toml"]) == 0
+    capsys.readouterr()
+    monkeypatch.delenv("OPENAI_API_KEY")
+
+    def refuse(*_):
+        raise AssertionError("A replay opened a connection.")
+
+    for name in ("connect", "connect_ex"):
+        monkeypatch.setattr(socket.socket, name, refuse)
+    return Path("explanation.json").read_bytes()
+
+
+def replayed(*arguments: str) -> int:
+    """The exit status of a replay whose files go into a folder of their own."""
+    Path("again").mkdir(exist_ok=True)
+    return run(["replay", *arguments, "--out", "again"])
+
+
+def test_a_replay_writes_the_same_bytes(explained, chat_server, capsys):
+    """From the spec file: the identical explanation and page, with neither key nor connection."""
+    asked = len(chat_server.bodies)
+    assert replayed("spec.toml") == 0
+    assert Path("again/explanation.json").read_bytes() == explained
+    assert Path("again/report.html").read_bytes() == Path("report.html").read_bytes()
+    assert len(chat_server.bodies) == asked
+    printed = capsys.readouterr()
+    assert "Answers: 76 (80 on disk, 0 sent)" in printed.err
+    assert "never + bad" in printed.out
+
+
+def test_json_has_what_the_contract_names(explained, capsys):
+    """One object: findings, explanations, and what was used, of which nothing was sent."""
+    assert replayed("spec.toml", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert {"findings", "explanations", "usage"} <= set(told)
+    assert (told["usage"]["sent"], told["usage"]["cached"]) == (0, 80)
+    (one,) = told["explanations"]
+    assert one["faithfulness"] == json.loads(explained)["faithfulness"]
+
+
+def test_missing_answers_are_one_error(explained, capsys):
+    """Status 5, one line: how many of how many are missing, and which the first is."""
+    Path("larger.toml").write_text(SPEC.replace("requests = 80", "requests = 90"))
+    assert replayed("larger.toml") == 5
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("spex: ")]
+    assert "of 86 answers are not on disk. The first: No answer of toy to " in line
+    assert "0 requests were sent." in line
+    assert list(Path("again").iterdir()) == []
+
+
+def test_an_explanation_that_carries_its_spec_is_enough(explained):
+    """Its file, or the folder with it, rebuilds itself; the spec file is not needed."""
+    told = json.loads(explained)
+    told["spec"] = {
+        "model": "openai:toy",
+        "seed": 0,
+        "prompt": {"template": "Positive or negative? {text}", "text": TEXT, "split": "words"},
+        "score": {"labels": ["positive", "negative"]},
+        "budget": {"requests": 80},
+        "decode": {"decoder": "lasso"},
+    }
+    Path("kept").mkdir()
+    Path("kept/explanation.json").write_text(json.dumps(told))
+    Path("spec.toml").unlink()
+    for name in ("kept/explanation.json", "kept"):
+        assert replayed(name) == 0
+        again = json.loads(Path("again/explanation.json").read_text())
+        assert again["interactions"] == told["interactions"]
+        assert again["provenance"] == told["provenance"]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("{}", "does not carry the spec of its run"),
+        ("[1]", "does not carry the spec of its run"),
+        ('{"spec": 3}', "does not carry the spec of its run"),
+        ("not json", "it is no JSON"),
+        ("[" * 100_000, "it is no JSON"),
+        ('{"spec": {"prompt": {"template": "x", "text": "y"}, "score": {"lables": []}}}', "lables"),
+    ],
+)
+def test_what_is_no_run_is_wrong_use(folder, capsys, content, said):
+    """Each file that cannot be rebuilt from gets one line, and status 2."""
+    Path("foreign.json").write_text(content)
+    assert replayed("foreign.json") == 2
+    assert said in capsys.readouterr().err
+
+
+def test_what_is_not_there_is_wrong_use(folder, capsys):
+    """A run, or a folder to write to, that does not exist is named."""
+    assert replayed("nowhere.json") == 2
+    assert "nowhere.json cannot be read" in capsys.readouterr().err
+    assert run(["replay", "spec.toml", "--out", "no-folder"]) == 2
+    assert "no-folder" in capsys.readouterr().err
+
+
+def test_a_bundle_is_enough(explained, answers, monkeypatch, tmp_path):
+    """On a machine that has no answers of its own, and they do not come to lie there."""
+    store = DiskStore(answers)
+    export_bundle(store, Path("run.jsonl"))
+    store.close()
+    elsewhere = tmp_path / "elsewhere"
+    monkeypatch.setenv("SPEX_CACHE_DIR", str(elsewhere))
+    assert replayed("spec.toml") == 5
+    assert replayed("spec.toml", "--answers", "run.jsonl") == 0
+    assert Path("again/explanation.json").read_bytes() == explained
+    assert os.environ["SPEX_CACHE_DIR"] == str(elsewhere)
+    assert replayed("spec.toml") == 5
+
+
+def test_a_tampered_bundle_is_refused(explained, answers, capsys):
+    """One changed byte, and nothing is rebuilt."""
+    store = DiskStore(answers)
+    export_bundle(store, Path("run.jsonl"))
+    store.close()
+    lines = Path("run.jsonl").read_text().splitlines(keepends=True)
+    lines[1] = lines[1].replace("toy", "tay", 1)
+    Path("run.jsonl").write_text("".join(lines))
+    assert replayed("spec.toml", "--answers", "run.jsonl") == 1
+    assert not list(Path("again").iterdir())
