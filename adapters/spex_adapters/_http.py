@@ -7,11 +7,16 @@ takes together; so they are for what is no question, such as files and batches.
 An attempt has a deadline as a whole: a server that sends a byte now and then would never meet one
 that is a byte's. Nothing is tried again here, and no redirect is followed, which would hand the
 prompt to another server. What this module does not know: any dialect.
+
+A client's pool looks at each of its connections whenever a request comes or goes, and asks the
+system about each that rests: with a hundred, that takes longer than all else. So there is a client
+for every few questions under way.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 import time
 from dataclasses import dataclass, field, replace
@@ -42,15 +47,38 @@ TIMEOUT: Final = 300.0
 _CONNECTING: Final = 60.0
 """A busy event loop is slow to notice that a connection stands."""
 _CONNECTIONS: Final = 256  # above any sensible concurrency: the policies limit, not the pool
+_SHARE: Final = 4
+"""Questions under way for each client, but for the last of `_MOST_CLIENTS`."""
+_MOST_CLIENTS: Final = 64
+
+
+@dataclass(slots=True)
+class _Busy:
+    """A client, and how many questions it has under way."""
+
+    client: httpx2.AsyncClient
+    questions: int = 0
 
 
 @dataclass(slots=True)
 class _Opened:
-    """A client; it belongs to one event loop."""
+    """The clients of one event loop; the first is always there."""
 
     loop: asyncio.AbstractEventLoop
-    client: httpx2.AsyncClient = field(repr=False)
     wire: Wire
+    build: Callable[[], httpx2.AsyncClient] = field(repr=False)
+    pattern: httpx2.Request = field(repr=False)
+    clients: list[_Busy] = field(default_factory=list, repr=False)
+
+    def least_busy(self) -> _Busy:
+        """The first client with room for another question, or else the least busy one."""
+        for busy in self.clients:
+            if busy.questions < _SHARE:
+                return busy
+        if len(self.clients) < _MOST_CLIENTS:
+            self.clients.append(_Busy(self.build()))
+            return self.clients[-1]
+        return min(self.clients, key=lambda busy: busy.questions)
 
 
 class Line:
@@ -101,14 +129,11 @@ class Line:
         opened = self._open()
         import httpx2  # noqa: PLC0415 - loaded with the client, at the first question
 
-        wire = opened.wire
+        wire, busy = opened.wire, opened.least_busy()
+        busy.questions += 1
         try:
             async with asyncio.timeout(self._timeout):
-                response = await opened.client.post(
-                    wire.endpoint + self._path,
-                    json=body,
-                    headers={"authorization": f"Bearer {wire.secret.get_secret_value()}"},
-                )
+                response = await busy.client.send(_question(opened, body))
         except TimeoutError:
             failure = overdue(wire, self._timeout)
         except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError) as error:
@@ -119,15 +144,17 @@ class Line:
             # Not `.text`, which takes the server's word for the encoding.
             said = response.content.decode(errors="replace")
             failure = refusal(response.status_code, response.headers, said, wire)
+        finally:
+            busy.questions -= 1
         raise failure  # here, where the client's error, which holds the key, is no longer around
 
     def client(self) -> httpx2.AsyncClient:
-        """The client of the running event loop, opened at need. It does not hold the key.
+        """A client of the running event loop, opened at need. It does not hold the key.
 
         Raises:
             AuthenticationFailed: there is no key.
         """
-        return self._open().client
+        return self._open().clients[0].client
 
     def secret(self) -> str:
         """The key that the running event loop's client goes with; opens it at need.
@@ -157,7 +184,8 @@ class Line:
         """Closes the connections; the next question opens new ones."""
         opened, self._opened = self._opened, None
         if opened and opened.loop is asyncio.get_running_loop():
-            await opened.client.aclose()
+            for busy in opened.clients:
+                await busy.client.aclose()
 
     def _open(self) -> _Opened:
         """Connections do not outlive the loop of theirs."""
@@ -170,17 +198,43 @@ class Line:
         endpoint = self._wire.endpoint
         if endpoint.startswith("http:") and not is_loopback(endpoint):
             self._on_event(Notice(f"Prompts go to {endpoint} unencrypted."))
-        client = httpx2.AsyncClient(
-            headers={"accept": "application/json", "user-agent": "spex-api", **self._headers()},
-            follow_redirects=False,
-            timeout=httpx2.Timeout(self._timeout, connect=min(_CONNECTING, self._timeout)),
-            limits=httpx2.Limits(
-                max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS
-            ),
-            transport=self._transport,
-        )
-        self._opened = _Opened(loop, client, replace(self._wire, secret=secret))
+        trusted = httpx2.create_ssl_context() if self._transport is None else True
+
+        def build() -> httpx2.AsyncClient:
+            return httpx2.AsyncClient(
+                headers={"accept": "application/json", "user-agent": "spex-api", **self._headers()},
+                follow_redirects=False,
+                timeout=httpx2.Timeout(self._timeout, connect=min(_CONNECTING, self._timeout)),
+                limits=httpx2.Limits(
+                    max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS
+                ),
+                transport=self._transport,
+                verify=trusted,
+            )
+
+        first = build()
+        pattern = first.build_request("POST", endpoint + self._path, json={})
+        del pattern.headers["content-length"]
+        wire = replace(self._wire, secret=secret)
+        self._opened = _Opened(loop, wire, build, pattern, [_Busy(first)])
         return self._opened
+
+
+def _question(opened: _Opened, body: JsonObject) -> httpx2.Request:
+    """The request for a body: as the pattern, whose address is read and whose settings are merged."""
+    import httpx2  # noqa: PLC0415 - it is loaded by now
+
+    pattern = opened.pattern
+    content = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    request = httpx2.Request(
+        "POST",
+        pattern.url,
+        headers=pattern.headers,
+        content=content.encode(),
+        extensions=pattern.extensions,
+    )
+    request.headers["authorization"] = f"Bearer {opened.wire.secret.get_secret_value()}"
+    return request
 
 
 def _answer(response: httpx2.Response, wire: Wire, read: Callable[[str], Completion]) -> Completion:

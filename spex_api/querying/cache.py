@@ -19,6 +19,7 @@ from spex_api.errors import BadRequest, CacheCorrupt, CacheMiss, MalformedReply
 from spex_api.querying.policy import Meter, Policy
 from spex_api.querying.record import Keyed, read_record, write_record
 from spex_api.querying.store import AnswerStore, DiskStore, answers_folder
+from spex_api.querying.writing import Writer
 
 if TYPE_CHECKING:
     from spex_api.completions import Completion, CompletionRequest
@@ -79,6 +80,10 @@ class Cached(Policy):
     mode: Mode = Mode.LIVE
     store_prompts: bool = True
     _underway: _Underway = field(default_factory=_Underway, repr=False, compare=False)
+    _writer: Writer = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_writer", Writer(self.store))
 
     async def complete(self, request: CompletionRequest) -> Completion:
         """The answer on disk, or else the inner adapter's, once it is on disk.
@@ -130,7 +135,8 @@ class Cached(Policy):
         Raises:
             CacheError: it could not be kept.
         """
-        self._write(self._keyed(request), completion)
+        asked = self._keyed(request)
+        self.store.put(asked.key, self._record(asked, completion))
 
     def _keyed(self, request: CompletionRequest) -> Keyed:
         return Keyed.of(self.fingerprint(request))
@@ -147,7 +153,7 @@ class Cached(Policy):
             if self.mode is Mode.LIVE and await self._answered_elsewhere(asked.key):
                 return None
             completion = await self.inner.complete(request)
-            self._write(asked, completion)
+            await self._writer.write(asked.key, self._record(asked, completion))
         except Exception as error:
             if isinstance(error, BadRequest):
                 self._underway.refusals[asked.key] = copy(error)
@@ -172,10 +178,10 @@ class Cached(Policy):
                 return True
         return key in self.store
 
-    def _write(self, asked: Keyed, completion: Completion) -> None:
-        self.store.put(asked.key, write_record(asked, completion, with_prompt=self.store_prompts))
+    def _record(self, asked: Keyed, completion: Completion) -> bytes:
         if self.mode is Mode.REFRESH:
             self._underway.refreshed.add(asked.key)
+        return write_record(asked, completion, with_prompt=self.store_prompts)
 
     def _lookup(self, asked: Keyed) -> Completion | None:
         """The answer on disk, read again, or None.

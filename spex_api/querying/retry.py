@@ -81,7 +81,12 @@ class Retrying(Policy):
             AdapterError: the last attempt's, or the first that cannot pass.
             BudgetExhausted: the cap was reached in between.
         """
-        trial = _Trial(self, self._say)
+        try:
+            return await self.attempt(request)
+        except AdapterError as error:
+            failed = error
+        # Only what failed pays for the loop, which begins with that failure.
+        trial = _Trial(self, self._say, failed)
         loop = AsyncRetrying(
             retry=retry_if_exception(trial.may_pass),
             wait=_wait,
@@ -90,10 +95,16 @@ class Retrying(Policy):
             before_sleep=trial.tell,
             reraise=True,
         )
-        answer: Completion = await loop(self._attempt, request)
+        answer: Completion = await loop(trial.attempt, request)
         return answer
 
-    async def _attempt(self, request: CompletionRequest) -> Completion:
+    async def attempt(self, request: CompletionRequest) -> Completion:
+        """The answer to one attempt.
+
+        Raises:
+            RetryLater: the server asks for a longer wait than we sit out.
+            AdapterError: as the inner adapter does.
+        """
         try:
             return await self.inner.complete(request)
         except (RateLimited, Unavailable, MalformedReply) as error:
@@ -119,12 +130,20 @@ class Retrying(Policy):
 
 @dataclass(slots=True)
 class _Trial:
-    """How one request fares."""
+    """How one request fares after its first failure."""
 
     policy: Retrying
     say: Callable[[str, float], None]
+    failed: AdapterError | None
     counted: int = 0
     malformed: int = 0
+
+    async def attempt(self, request: CompletionRequest) -> Completion:
+        """The next attempt; the first one was made, and failed."""
+        failed, self.failed = self.failed, None
+        if failed is not None:
+            raise failed
+        return await self.policy.attempt(request)
 
     def may_pass(self, error: BaseException) -> bool:
         """Whether the same request may be answered yet; counts the attempt that failed."""

@@ -38,6 +38,7 @@ from spex_api.querying.folder import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from contextlib import AbstractContextManager
 
 __all__ = ["AnswerStore", "DiskStore", "answers_folder"]
 
@@ -61,7 +62,11 @@ class AnswerStore(Protocol):
         ...
 
     def put(self, key: str, record: bytes) -> None:
-        """Keeps the record; it is on disk when this returns."""
+        """Keeps the record; it is on disk when this returns, or when `together` ends."""
+        ...
+
+    def together(self) -> AbstractContextManager[None]:
+        """All that is put inside is kept or, where something is raised, none of it."""
         ...
 
     def claim(self, key: str) -> bool:
