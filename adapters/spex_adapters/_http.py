@@ -221,7 +221,7 @@ class Line:
 
 
 def _question(opened: _Opened, body: JsonObject) -> httpx2.Request:
-    """The request for a body: as the pattern, whose address is read and whose settings are merged."""
+    """The request for a body: as the pattern, where address and settings are read already."""
     import httpx2  # noqa: PLC0415 - it is loaded by now
 
     pattern = opened.pattern

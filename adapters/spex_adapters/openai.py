@@ -83,6 +83,8 @@ class OpenAIAdapter:
         self._endpoint = checked_address(
             base_url or os.environ.get(_URL) or _DEFAULT_URL, variable=_URL
         )
+        host = "." + (urlsplit(self._endpoint).hostname or "")
+        self._at_openai, self._at_azure = host.endswith(_OPENAI), host.endswith(_AZURE)
         self._line = Line(
             Wire(self._endpoint, model, _KEY, _URL),
             path="/chat/completions",
@@ -109,7 +111,7 @@ class OpenAIAdapter:
     @property
     def capabilities(self) -> Capabilities:
         """What OpenAI documents: twenty likeliest tokens at the most, and of some models none."""
-        silent = self._is_at(_OPENAI) and not gives_logprobs(self._model)
+        silent = self._at_openai and not gives_logprobs(self._model)
         return Capabilities(top_logprobs=0 if silent else _LONGEST_LIST, concurrency=16)
 
     def body(self, request: CompletionRequest) -> JsonObject:
@@ -117,17 +119,14 @@ class OpenAIAdapter:
 
         OpenAI's newer models refuse `max_tokens`; many compatible servers know nothing else.
         """
-        newer = self._is_at(_OPENAI) or self._is_at(_AZURE)
+        newer = self._at_openai or self._at_azure
         body = chat_body(
             request,
             model=self._model,
             length_field="max_completion_tokens" if newer else "max_tokens",
             longest_list=_LONGEST_LIST,
         )
-        return {**body, **settings(self._model)} if self._is_at(_OPENAI) else body
-
-    def _is_at(self, domain: str) -> bool:
-        return ("." + (urlsplit(self._endpoint).hostname or "")).endswith(domain)
+        return {**body, **settings(self._model)} if self._at_openai else body
 
     def read(self, raw: str) -> Completion:
         """The answer in a reply's body.
