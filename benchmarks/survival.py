@@ -18,6 +18,7 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -94,12 +95,24 @@ class Trial:
         return (self.folder / out / "explanation.json").read_bytes()
 
 
+def _free_port() -> int:
+    """A port that every trial's server listens on: the address is part of what a run writes."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+_PORT = _free_port()
+
+
 @contextmanager
 def _trial(requests: int, latency: float) -> Iterator[Trial]:
     command = [sys.executable, "-m", "spex_api.testing.fault_server", "--latency", str(latency)]
     with (
         tempfile.TemporaryDirectory() as name,
-        subprocess.Popen([*command, "--port", "0"], stdout=subprocess.PIPE, text=True) as server,
+        subprocess.Popen(
+            [*command, "--port", str(_PORT)], stdout=subprocess.PIPE, text=True
+        ) as server,
     ):
         try:
             url = json.loads(server.stdout.readline())["openai_url"] if server.stdout else ""

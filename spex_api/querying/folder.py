@@ -21,6 +21,7 @@ from spex_api.errors import CacheCorrupt, CacheError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import TracebackType
 
 __all__ = [
     "CLAIMS",
@@ -92,23 +93,41 @@ def owner_only() -> Iterator[None]:
         os.umask(before)
 
 
-@contextmanager
-def in_our_words(folder: Path) -> Iterator[None]:
-    """Raises what SQLite and diskcache raise as errors of ours."""
-    try:
-        yield
-    except diskcache.Timeout:
-        flaw: Exception | str = "another process has kept it locked for a minute"
-    except sqlite3.OperationalError as error:
-        flaw = error
-    except sqlite3.DatabaseError as error:
-        raise CacheCorrupt(
+class in_our_words:  # noqa: N801 - it is used as a function, and is one for every lookup
+    """Raises what SQLite and diskcache raise as errors of ours.
+
+    Args:
+        folder: of the answers, for the sentence.
+    """
+
+    __slots__ = ("_folder",)
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __enter__(self) -> None:
+        """Nothing is set up."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is not None and isinstance(error, diskcache.Timeout | sqlite3.DatabaseError):
+            raise _in_our_words(self._folder, error) from None
+
+
+def _in_our_words(folder: Path, error: Exception) -> CacheError:
+    flaw: Exception | str = error
+    if isinstance(error, diskcache.Timeout):
+        flaw = "another process has kept it locked for a minute"
+    elif not isinstance(error, sqlite3.OperationalError):
+        return CacheCorrupt(
             f"{folder} is no folder of answers that can be read: {error}.",
             advice="Set SPEX_CACHE_DIR to another folder.",
-        ) from None
-    else:
-        return
-    raise CacheError(
+        )
+    return CacheError(
         f"The answers in {folder} cannot be reached: {flaw}.",
         advice="Check the room on the disk, the rights on the folder, and who else uses it.",
     )
