@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING, Final, Self
 
 from spex_api.errors import UsageError
@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 __all__ = ["FaultServer"]
 
 _HOST: Final = "127.0.0.1"
+_LINGERING: Final = 2.0
+"""Seconds."""
 _TOO_FAST: Final = Fault("limit", 429, "Rate limit reached.", code="rate_limit_exceeded")
 _NO_QUESTION: Final = Fault("no question", 400, "The body is no question.")
 _QUESTIONS: Final = {"/v1/chat/completions": OPENAI, "/v1/messages": ANTHROPIC}
@@ -291,6 +293,14 @@ class FaultServer:
                 self.ledger.pay(billed)
 
         return await write_reply(reply, stream, closes=closes, on_begin=begin)
+
+
+async def _linger(reader: asyncio.StreamReader) -> None:
+    """Takes what is still coming: who closes before that resets the connection, reply and all."""
+    with suppress(TimeoutError, ConnectionError):
+        async with asyncio.timeout(_LINGERING):
+            while await reader.read(2**16):
+                pass
 
 
 if __name__ == "__main__":
