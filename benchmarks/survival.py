@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING
 
 import httpx2
 
-from spex_api.querying.store import DiskStore
+from spex_api.querying.answers.store import DiskStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

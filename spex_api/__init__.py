@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from spex_api.prompts import Prompt
     from spex_api.querying.adapter import Adapter, load_adapter
     from spex_api.querying.budget import Budget
-    from spex_api.querying.limits import Limits
+    from spex_api.querying.pace.limits import Limits
     from spex_api.querying.pricing import Price
     from spex_api.samples import Samples
     from spex_api.scores import LabelLogOdds
@@ -52,7 +52,7 @@ _HOMES = {
     "FourierTransform": "transforms",
     "Interactions": "indices",
     "LabelLogOdds": "scores",
-    "Limits": "querying.limits",
+    "Limits": "querying.pace.limits",
     "Price": "querying.pricing",
     "Prompt": "prompts",
     "Samples": "samples",

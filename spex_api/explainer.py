@@ -19,7 +19,7 @@ from spex_api.indices import check_index
 from spex_api.querying.asking import open_function
 from spex_api.querying.budget import Budget
 from spex_api.querying.first_look import FirstLook
-from spex_api.querying.limits import Limits
+from spex_api.querying.pace.limits import Limits
 from spex_api.querying.policy import Meter
 from spex_api.querying.pricing import FREE, price_for
 from spex_api.querying.stack import Terms
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from spex_api.prompts import Prompt
     from spex_api.querying.adapter import Adapter
     from spex_api.querying.pricing import Price
-    from spex_api.querying.probed import Probed
+    from spex_api.querying.probing.probed import Probed
     from spex_api.scores import Score
 
 __all__ = ["explain", "explain_function", "explain_sync"]

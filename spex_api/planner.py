@@ -15,11 +15,11 @@ from spex_api.design import draw_design
 from spex_api.events import EventHandler, ignore
 from spex_api.indices import check_index
 from spex_api.planning import Estimate, Load, Pace, Plan, check_caps
-from spex_api.querying.batching import batches_of
+from spex_api.querying.batches.opening import batches_of
 from spex_api.querying.budget import Budget
 from spex_api.querying.cache import Mode
 from spex_api.querying.first_look import FirstLook
-from spex_api.querying.limits import Limits
+from spex_api.querying.pace.limits import Limits
 from spex_api.querying.policy import Meter
 from spex_api.querying.pricing import FREE, batch_price_of
 from spex_api.querying.stack import Terms, open_stack

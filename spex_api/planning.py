@@ -17,7 +17,7 @@ from spex_api.completions import Usage
 if TYPE_CHECKING:
     from spex_api.completions import CompletionRequest
     from spex_api.querying.budget import Budget
-    from spex_api.querying.limits import Limits
+    from spex_api.querying.pace.limits import Limits
     from spex_api.querying.pricing import Price
 
 __all__ = ["CapCheck", "Estimate", "Load", "Pace", "Plan", "Room", "check_caps"]

@@ -12,7 +12,7 @@ from spex_api.completions import Capabilities, CompletionRequest, Message, Usage
 from spex_api.errors import BudgetTooSmall, UsageError
 from spex_api.planner import plan_sync
 from spex_api.planning import CapCheck, Estimate, Load, Pace, Room, check_caps
-from spex_api.querying.limits import Limits
+from spex_api.querying.pace.limits import Limits
 from spex_api.querying.pricing import Price, price_of
 from spex_api.testing import FunctionAdapter
 

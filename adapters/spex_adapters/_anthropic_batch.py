@@ -16,7 +16,7 @@ from pydantic import AwareDatetime, BaseModel, ValidationError
 
 from spex_adapters._batch_lines import UNREADABLE, lines_of, parsed, raw_body
 from spex_api.errors import AdapterError, BadRequest, MalformedReply, Unavailable
-from spex_api.querying.batch_endpoint import BatchLimits, BatchState, BatchStatus
+from spex_api.querying.batches.endpoint import BatchLimits, BatchState, BatchStatus
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import anthropic
     import httpx2
 
-    from spex_api.querying.batch_endpoint import Chunk, Line, Result
+    from spex_api.querying.batches.endpoint import Chunk, Line, Result
 
 __all__ = ["AnthropicBatches"]
 

@@ -23,7 +23,7 @@ from spex_api.errors import (
     RateLimited,
     Unavailable,
 )
-from spex_api.querying.batch_endpoint import BatchLimits, BatchState, BatchStatus
+from spex_api.querying.batches.endpoint import BatchLimits, BatchState, BatchStatus
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import httpx2
     import openai
 
-    from spex_api.querying.batch_endpoint import Chunk, Line, Result
+    from spex_api.querying.batches.endpoint import Chunk, Line, Result
 
 __all__ = ["OpenAIBatches"]
 

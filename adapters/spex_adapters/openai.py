@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from spex_api.completions import Completion, CompletionRequest, JsonObject
     from spex_api.errors import AdapterError
-    from spex_api.querying.batch_endpoint import BatchEndpoint
+    from spex_api.querying.batches.endpoint import BatchEndpoint
 
 __all__ = ["OpenAIAdapter", "connect"]
 

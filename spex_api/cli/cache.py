@@ -17,15 +17,15 @@ import typer
 
 from spex_api.completions import canonical_json
 from spex_api.errors import UsageError
-from spex_api.querying.bundle import export_bundle, import_bundle
-from spex_api.querying.record import Selection, faults, select
-from spex_api.querying.store import DiskStore, answers_folder
+from spex_api.querying.answers.bundle import export_bundle, import_bundle
+from spex_api.querying.answers.record import Selection, faults, select
+from spex_api.querying.answers.store import DiskStore, answers_folder
 from spex_api.report.story import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from spex_api.querying.record import Record
+    from spex_api.querying.answers.record import Record
 
 __all__ = ["cache_app"]
 

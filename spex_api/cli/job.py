@@ -9,7 +9,7 @@ from spex_api.errors import SpecError
 from spex_api.explainer import explain_sync
 from spex_api.prompts import Prompt
 from spex_api.querying.budget import Budget
-from spex_api.querying.limits import Limits
+from spex_api.querying.pace.limits import Limits
 from spex_api.querying.pricing import Price
 from spex_api.scores import LabelLogOdds, Score
 from spex_api.spec import ExplainSpec, Tables, check_spec, read_spec

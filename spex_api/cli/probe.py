@@ -24,7 +24,7 @@ from spex_api.querying.policy import Meter
 from spex_api.querying.pricing import price_of
 from spex_api.querying.probe import most_requests
 from spex_api.querying.probe import probe as inquire
-from spex_api.querying.probed import Verdict
+from spex_api.querying.probing.probed import Verdict
 from spex_api.querying.stack import open_stack
 from spex_api.report.story import harmless
 from spex_api.scores import LabelLogOdds
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from spex_api.events import EventHandler
-    from spex_api.querying.probed import Probed
+    from spex_api.querying.probing.probed import Probed
     from spex_api.scores import Score
 
 __all__ = ["probe"]

@@ -22,8 +22,8 @@ from spex_api.cli import flags  # noqa: TC001 - typer reads the annotations
 from spex_api.cli.job import Job, explained, job_of, read_job
 from spex_api.cli.progress import ProgressLine
 from spex_api.errors import SpecError
-from spex_api.querying.bundle import import_bundle
-from spex_api.querying.store import DiskStore
+from spex_api.querying.answers.bundle import import_bundle
+from spex_api.querying.answers.store import DiskStore
 from spex_api.report import machine, terminal
 from spex_api.spec import check_spec
 

@@ -9,11 +9,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from spex_api.events import EventHandler, ignore
-from spex_api.querying.batching import open_batches, run_name
+from spex_api.querying.answers.store import answers_folder
+from spex_api.querying.batches.opening import open_batches, run_name
 from spex_api.querying.cache import Mode
 from spex_api.querying.policy import Meter
 from spex_api.querying.stack import Stack, Terms, open_stack
-from spex_api.querying.store import answers_folder
 from spex_api.querying.value_function import ValueFunction
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from spex_api.prompts import Prompt
     from spex_api.querying.adapter import Adapter
-    from spex_api.querying.batching import FillFirst
+    from spex_api.querying.batches.opening import FillFirst
     from spex_api.querying.budget import Budget
     from spex_api.scores import Score
 

@@ -19,20 +19,20 @@ from typing import TYPE_CHECKING, Final
 from spex_api.completions import Usage, canonical_json
 from spex_api.errors import AdapterError, BatchError, BudgetExhausted, RateLimited, UsageError
 from spex_api.events import EventHandler, Notice, Progress, ignore
-from spex_api.querying.batch_calls import Calls
-from spex_api.querying.batch_costs import UNMETERED, BatchCosts
-from spex_api.querying.batch_endpoint import BatchState
-from spex_api.querying.batch_reading import Reading
+from spex_api.querying.batches.calls import Calls
+from spex_api.querying.batches.costs import UNMETERED, BatchCosts
+from spex_api.querying.batches.endpoint import BatchState
+from spex_api.querying.batches.reading import Reading
 from spex_api.querying.clock import Clock, RealClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from spex_api.completions import CompletionRequest
-    from spex_api.querying.batch_costs import Reservation
-    from spex_api.querying.batch_endpoint import BatchEndpoint, BatchStatus, Chunk, Line
-    from spex_api.querying.batch_reading import AnswerCache
-    from spex_api.querying.journal import Journal
+    from spex_api.querying.batches.costs import Reservation
+    from spex_api.querying.batches.endpoint import BatchEndpoint, BatchStatus, Chunk, Line
+    from spex_api.querying.batches.journal import Journal
+    from spex_api.querying.batches.reading import AnswerCache
 
 __all__ = ["Filled", "fill"]
 

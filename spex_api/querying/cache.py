@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Final
 
 from spex_api.completions import Fingerprint
 from spex_api.errors import BadRequest, CacheCorrupt, CacheMiss, MalformedReply
+from spex_api.querying.answers.record import Keyed, read_record, write_record
+from spex_api.querying.answers.store import AnswerStore, DiskStore, answers_folder
+from spex_api.querying.answers.writing import Writer
 from spex_api.querying.policy import Meter, Policy
-from spex_api.querying.record import Keyed, read_record, write_record
-from spex_api.querying.store import AnswerStore, DiskStore, answers_folder
-from spex_api.querying.writing import Writer
 
 if TYPE_CHECKING:
     from spex_api.completions import Completion, CompletionRequest

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from spex_api.querying.probed import Probed
+    from spex_api.querying.probing.probed import Probed
     from spex_api.samples import QueryPlan
 
 __all__ = ["WITHHELD", "Evaluation"]

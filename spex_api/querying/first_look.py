@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from spex_api.querying.budget import Budget
-    from spex_api.querying.probed import Probed
+    from spex_api.querying.probing.probed import Probed
     from spex_api.querying.value_function import ValueFunction
 
 __all__ = ["FirstLook"]

@@ -27,11 +27,11 @@ from spex_api.errors import (
     SpexError,
 )
 from spex_api.querying.clock import Clock, RealClock
-from spex_api.querying.probed import Judgement, Probed, Verdict
 from spex_api.querying.probing.answer import Asked
 from spex_api.querying.probing.inquiry import Inquiry
 from spex_api.querying.probing.judging import flawed
-from spex_api.querying.sanity import Flaw
+from spex_api.querying.probing.probed import Judgement, Probed, Verdict
+from spex_api.querying.probing.sanity import Flaw
 from spex_api.sampling.uniform import fresh_masks
 
 if TYPE_CHECKING:

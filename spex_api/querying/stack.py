@@ -11,7 +11,7 @@ from spex_api.events import ignore
 from spex_api.querying.adapter import Adapter, load_adapter
 from spex_api.querying.budget import Budget, Budgeted, Ledger
 from spex_api.querying.cache import Cached, DiskStore, Mode, answers_folder, is_offline
-from spex_api.querying.limits import Limits
+from spex_api.querying.pace.limits import Limits
 from spex_api.querying.pricing import Price, price_for
 from spex_api.querying.retry import Retrying
 from spex_api.querying.telemetry import Traced

@@ -30,11 +30,11 @@ from spex_api.errors import (
     Unavailable,
     UsageError,
 )
-from spex_api.querying.adaptive import AdaptiveConcurrency
-from spex_api.querying.alarm import Alarm
 from spex_api.querying.clock import RealClock
 from spex_api.querying.idle import idle
-from spex_api.querying.limits import Limits, Minute
+from spex_api.querying.pace.adaptive import AdaptiveConcurrency
+from spex_api.querying.pace.alarm import Alarm
+from spex_api.querying.pace.limits import Limits, Minute
 from spex_api.querying.policy import Policy
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from spex_api.completions import Completion, CompletionRequest
     from spex_api.querying.clock import Clock
-    from spex_api.querying.limits import Taken
+    from spex_api.querying.pace.limits import Taken
 
 __all__ = ["Limiter", "LimiterState", "Limits", "Throttled", "Ticket"]
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from spex_api.completions import Completion, CompletionRequest
     from spex_api.prompts import Prompt
     from spex_api.querying.adapter import Adapter
-    from spex_api.querying.batching import FillFirst
+    from spex_api.querying.batches.opening import FillFirst
     from spex_api.querying.policy import Meter
     from spex_api.scores import Score, Scored
 

@@ -28,11 +28,11 @@ from spex_api.errors import (
     Unavailable,
 )
 from spex_api.querying.batch import fill
-from spex_api.querying.batch_costs import BatchCosts
-from spex_api.querying.batch_endpoint import BatchState, Chunk, HasBatches
+from spex_api.querying.batches.costs import BatchCosts
+from spex_api.querying.batches.endpoint import BatchState, Chunk, HasBatches
+from spex_api.querying.batches.journal import open_journal
 from spex_api.querying.budget import Budget
 from spex_api.querying.cache import Cached, DiskStore
-from spex_api.querying.journal import open_journal
 from spex_api.querying.ledger import Amount, Ledger
 from spex_api.querying.policy import Meter
 from spex_api.querying.pricing import Price

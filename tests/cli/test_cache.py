@@ -16,8 +16,8 @@ import typer
 from spex_api.cli.cache import cache_app
 from spex_api.completions import Completion, Fingerprint
 from spex_api.errors import BundleRefused, UsageError
-from spex_api.querying.record import Keyed, write_record
-from spex_api.querying.store import DiskStore
+from spex_api.querying.answers.record import Keyed, write_record
+from spex_api.querying.answers.store import DiskStore
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from spex_api.cli.app import run
-from spex_api.querying.bundle import export_bundle
-from spex_api.querying.store import DiskStore
+from spex_api.querying.answers.bundle import export_bundle
+from spex_api.querying.answers.store import DiskStore
 
 TEXT = "The plot is bad and slow, yet her acting is never bad and the end is good, so good."
 SPEC = f"""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spex_api.errors import UsageError
-from spex_api.querying.adaptive import AdaptiveConcurrency
+from spex_api.querying.pace.adaptive import AdaptiveConcurrency
 
 
 def rounds(concurrency, count, *, now=0.0, share=1.0):

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from spex_api.querying.alarm import Alarm
+from spex_api.querying.pace.alarm import Alarm
 from tests.querying.virtual_clock import VirtualClock
 
 

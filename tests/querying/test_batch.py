@@ -29,17 +29,17 @@ from spex_api.errors import (
     UsageError,
 )
 from spex_api.events import Notice, Progress
-from spex_api.querying import journal as journals
 from spex_api.querying.batch import fill
-from spex_api.querying.batch_costs import BatchCosts
-from spex_api.querying.batch_endpoint import (
+from spex_api.querying.batches import journal as journals
+from spex_api.querying.batches.costs import BatchCosts
+from spex_api.querying.batches.endpoint import (
     BatchLimits,
     BatchState,
     BatchStatus,
     Chunk,
     HasBatches,
 )
-from spex_api.querying.journal import open_journal
+from spex_api.querying.batches.journal import open_journal
 from spex_api.testing import FunctionAdapter
 
 MODEL = FunctionAdapter(lambda messages: {"yes": -0.1}, capabilities=Capabilities())

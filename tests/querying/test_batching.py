@@ -13,8 +13,8 @@ import pytest
 from spex_api.completions import Capabilities, CompletionRequest, Message
 from spex_api.errors import UsageError
 from spex_api.events import Notice
-from spex_api.querying.batch_endpoint import BatchLimits, BatchState, BatchStatus
-from spex_api.querying.batching import batches_of, open_batches, run_name
+from spex_api.querying.batches.endpoint import BatchLimits, BatchState, BatchStatus
+from spex_api.querying.batches.opening import batches_of, open_batches, run_name
 from spex_api.querying.budget import Budget, Budgeted
 from spex_api.querying.cache import Cached, DiskStore, Mode
 from spex_api.querying.ledger import Amount, Ledger

@@ -13,10 +13,10 @@ import zstandard
 
 from spex_api.completions import Completion, Fingerprint
 from spex_api.errors import BundleRefused, CacheCorrupt, MissingExtra, UsageError
-from spex_api.querying import bundle_file
-from spex_api.querying.bundle import Caps, export_bundle, import_bundle
-from spex_api.querying.record import Keyed, Selection, write_record
-from spex_api.querying.store import DiskStore
+from spex_api.querying.answers import bundle_file
+from spex_api.querying.answers.bundle import Caps, export_bundle, import_bundle
+from spex_api.querying.answers.record import Keyed, Selection, write_record
+from spex_api.querying.answers.store import DiskStore
 
 if TYPE_CHECKING:
     from pathlib import Path

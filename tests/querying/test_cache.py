@@ -11,9 +11,9 @@ from spex_adapters.openai import OpenAIAdapter
 
 from spex_api.completions import Completion, CompletionRequest, Message, Outcome
 from spex_api.errors import CacheCorrupt, CacheError, CacheMiss, MalformedReply, Unavailable
+from spex_api.querying.answers.store import DiskStore
 from spex_api.querying.cache import Cached, Mode
 from spex_api.querying.policy import Meter, Policy
-from spex_api.querying.store import DiskStore
 from spex_api.testing import FunctionAdapter
 
 

@@ -8,7 +8,7 @@ import stat
 
 import pytest
 
-from spex_api.querying.claims import Claims
+from spex_api.querying.answers.claims import Claims
 
 KEY = "f" * 64
 

@@ -10,8 +10,8 @@ import sys
 import pytest
 
 from spex_api.errors import BatchError, UsageError
-from spex_api.querying import journal as journals
-from spex_api.querying.journal import open_journal
+from spex_api.querying.batches import journal as journals
+from spex_api.querying.batches.journal import open_journal
 
 A, B, C = "a" * 64, "b" * 64, "c" * 64
 
@@ -175,7 +175,7 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path):
 def test_one_process_follows_a_run_until_it_dies(tmp_path):
     """A second process is turned away; the lock of a killed one is free at once."""
     code = (
-        "import sys, pathlib; from spex_api.querying.journal import open_journal\n"
+        "import sys, pathlib; from spex_api.querying.batches.journal import open_journal\n"
         "with open_journal(pathlib.Path(sys.argv[1]), 'run-1', endpoint='https://host/v1', "
         "model='m'):\n print('held', flush=True); sys.stdin.read()"
     )

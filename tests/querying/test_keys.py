@@ -9,7 +9,7 @@ import pytest
 from spex_adapters.openai import OpenAIAdapter
 
 from spex_api.completions import CompletionRequest, Fingerprint, Message
-from spex_api.querying.record import Keyed
+from spex_api.querying.answers.record import Keyed
 from spex_api.testing import FunctionAdapter
 
 REQUEST = CompletionRequest(

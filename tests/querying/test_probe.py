@@ -33,9 +33,9 @@ from spex_api.prompts import Prompt
 from spex_api.querying.budget import Budget
 from spex_api.querying.policy import Meter
 from spex_api.querying.probe import extra_requests, most_requests, probe
-from spex_api.querying.probed import Judgement, Latency, Probed, Verdict
 from spex_api.querying.probing.inquiry import recommended_concurrency
-from spex_api.querying.sanity import Flaw
+from spex_api.querying.probing.probed import Judgement, Latency, Probed, Verdict
+from spex_api.querying.probing.sanity import Flaw
 from spex_api.querying.stack import open_stack
 from spex_api.sampling.uniform import uniform_plan
 from spex_api.scores import LabelLogOdds, Scored

@@ -13,8 +13,8 @@ from spex_api.prompts import Prompt
 from spex_api.querying.budget import Budget
 from spex_api.querying.policy import Meter
 from spex_api.querying.probe import probe
-from spex_api.querying.probed import Probed, Verdict
-from spex_api.querying.sanity import Flaw
+from spex_api.querying.probing.probed import Probed, Verdict
+from spex_api.querying.probing.sanity import Flaw
 from spex_api.querying.stack import open_stack
 from spex_api.scores import LabelLogOdds
 from spex_api.testing import FaultServer, Row, Script, faults

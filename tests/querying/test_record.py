@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from spex_api.completions import Completion, Fingerprint, canonical_json
 from spex_api.errors import CacheCorrupt
-from spex_api.querying.record import (
+from spex_api.querying.answers.record import (
     Keyed,
     Selection,
     fault,
@@ -19,7 +19,7 @@ from spex_api.querying.record import (
     select,
     write_record,
 )
-from spex_api.querying.store import DiskStore
+from spex_api.querying.answers.store import DiskStore
 
 FINGERPRINT = Fingerprint("http://host/v1", "m", {"b": [1, "é"], "a": 0.5}, 2)
 ASKED = Keyed.of(FINGERPRINT)

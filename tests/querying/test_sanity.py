@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spex_api.completions import Completion, CompletionRequest, Message, Outcome, TokenLogprob
-from spex_api.querying.sanity import Flaw, echo_flaws, flaws, same_list, stretch
+from spex_api.querying.probing.sanity import Flaw, echo_flaws, flaws, same_list, stretch
 
 REQUEST = CompletionRequest((Message("user", "Good?"),), top_logprobs=5)
 SANE = (("yes", -0.2), ("no", -2.0), ("maybe", -4.0))

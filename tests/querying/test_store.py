@@ -16,9 +16,9 @@ import diskcache
 import pytest
 
 from spex_api.errors import CacheCorrupt, CacheError
-from spex_api.querying import folder as guarding
-from spex_api.querying import store as storing
-from spex_api.querying.store import DiskStore, answers_folder
+from spex_api.querying.answers import folder as guarding
+from spex_api.querying.answers import store as storing
+from spex_api.querying.answers.store import DiskStore, answers_folder
 
 if TYPE_CHECKING:
     from pathlib import Path

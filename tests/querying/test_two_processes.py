@@ -9,8 +9,8 @@ from collections import Counter
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from spex_api.querying.record import fault, read_record
-from spex_api.querying.store import DiskStore
+from spex_api.querying.answers.record import fault, read_record
+from spex_api.querying.answers.store import DiskStore
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +21,7 @@ from pathlib import Path
 from spex_api.completions import CompletionRequest, Message
 from spex_api.querying.cache import Cached
 from spex_api.querying.policy import Meter
-from spex_api.querying.store import DiskStore
+from spex_api.querying.answers.store import DiskStore
 from spex_api.testing import FunctionAdapter
 
 folder, count, sleep = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
@@ -105,7 +105,8 @@ def test_two_at_once_pay_for_each_answer_once(answers):
 def test_a_claim_excludes_other_processes_until_its_holder_ends(answers):
     """Also where it is killed; nobody has to tidy up after it."""
     code = (
-        "import sys; from pathlib import Path; from spex_api.querying.store import DiskStore\n"
+        "import sys; from pathlib import Path\n"
+        "from spex_api.querying.answers.store import DiskStore\n"
         "store = DiskStore(Path(sys.argv[1])); print(store.claim('a' * 64), flush=True)\n"
         "sys.stdin.readline()"
     )
@@ -138,7 +139,8 @@ def test_who_comes_after_pays_for_nothing(answers):
 def test_a_folder_is_made_by_several_at_once(answers):
     """Four that begin together on a machine without a folder all get the same one."""
     code = (
-        "import sys; from pathlib import Path; from spex_api.querying.store import DiskStore\n"
+        "import sys; from pathlib import Path\n"
+        "from spex_api.querying.answers.store import DiskStore\n"
         "store = DiskStore(Path(sys.argv[1]))\n"
         "for n in range(20): store.put(f'{sys.argv[2]}{n:063x}', b'answer')\n"
         "store.close()"

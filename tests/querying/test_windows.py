@@ -7,7 +7,7 @@ import math
 import pytest
 
 from spex_api.completions import Allowance
-from spex_api.querying.windows import BURST, WINDOW, Window
+from spex_api.querying.pace.windows import BURST, WINDOW, Window
 
 
 def fill(window, amount, *, start=0.0):

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from spex_api.completions import Outcome
-from spex_api.querying.sanity import Flaw, flaws
+from spex_api.querying.probing.sanity import Flaw, flaws
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

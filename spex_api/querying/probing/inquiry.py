@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from spex_api.completions import Allowance, Capabilities, Usage
 from spex_api.errors import BadRequest
-from spex_api.querying.probed import Judgement, Latency, Probed, Verdict
 from spex_api.querying.probing.answer import Answer, Asked, noise_floor, value_of
 from spex_api.querying.probing.judging import judge
+from spex_api.querying.probing.probed import Judgement, Latency, Probed, Verdict
 from spex_api.querying.probing.service import judge_headers, judge_latency, judge_service
 
 if TYPE_CHECKING:

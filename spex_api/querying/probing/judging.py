@@ -10,9 +10,9 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from spex_api.errors import ScoreError
-from spex_api.querying.probed import Judgement, Verdict
 from spex_api.querying.probing.answer import Answer, Asked, noise_floor, value_of
-from spex_api.querying.sanity import Flaw, same_list, stretch
+from spex_api.querying.probing.probed import Judgement, Verdict
+from spex_api.querying.probing.sanity import Flaw, same_list, stretch
 from spex_api.scores import Labelled
 
 if TYPE_CHECKING:

@@ -8,14 +8,14 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from spex_api.querying.probed import Judgement, Verdict
+from spex_api.querying.probing.probed import Judgement, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from spex_api.completions import Allowance
-    from spex_api.querying.probed import Latency
     from spex_api.querying.probing.answer import Answer
+    from spex_api.querying.probing.probed import Latency
 
 __all__ = ["judge_headers", "judge_latency", "judge_service"]
 

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Protocol
 
 from spex_api.completions import Usage
 from spex_api.errors import AdapterError, BadRequest, MalformedReply, RateLimited, Unavailable
-from spex_api.querying.batch_costs import most_of
-from spex_api.querying.batch_endpoint import BatchState
+from spex_api.querying.batches.costs import most_of
+from spex_api.querying.batches.endpoint import BatchState
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from spex_api.completions import Completion, CompletionRequest, Fingerprint, JsonObject
-    from spex_api.querying.batch_endpoint import BatchEndpoint, Chunk
+    from spex_api.querying.batches.endpoint import BatchEndpoint, Chunk
 
 __all__ = ["AnswerCache", "Reading"]
 

@@ -12,7 +12,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from spex_api.querying.store import AnswerStore
+    from spex_api.querying.answers.store import AnswerStore
 
 __all__ = ["Writer"]
 

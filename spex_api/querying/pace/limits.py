@@ -16,7 +16,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from spex_api.errors import UsageError
-from spex_api.querying.windows import Entry, Window
+from spex_api.querying.pace.windows import Entry, Window
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

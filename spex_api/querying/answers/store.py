@@ -19,8 +19,8 @@ import diskcache
 import platformdirs
 
 from spex_api.errors import CacheCorrupt
-from spex_api.querying.claims import Claims
-from spex_api.querying.folder import (
+from spex_api.querying.answers.claims import Claims
+from spex_api.querying.answers.folder import (
     CLAIMS,
     DATABASE,
     FILES,

@@ -23,14 +23,21 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationErr
 
 from spex_api.completions import canonical_json
 from spex_api.errors import CacheCorrupt, UsageError
-from spex_api.querying.bundle_file import Caps, is_packed, packing, refused, replaced, unpacking
-from spex_api.querying.record import Record, Selection, fault, read_record, select
+from spex_api.querying.answers.bundle_file import (
+    Caps,
+    is_packed,
+    packing,
+    refused,
+    replaced,
+    unpacking,
+)
+from spex_api.querying.answers.record import Record, Selection, fault, read_record, select
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from spex_api.querying.store import DiskStore
+    from spex_api.querying.answers.store import DiskStore
 
 __all__ = ["Caps", "Exported", "Imported", "Manifest", "export_bundle", "import_bundle"]
 

@@ -17,10 +17,10 @@ from spex_api.completions import CompletionRequest, canonical_json
 from spex_api.errors import UsageError
 from spex_api.events import EventHandler, Notice, ignore
 from spex_api.querying.batch import Filled, fill
-from spex_api.querying.batch_costs import BatchCosts
-from spex_api.querying.batch_endpoint import BatchEndpoint, HasBatches
+from spex_api.querying.batches.costs import BatchCosts
+from spex_api.querying.batches.endpoint import BatchEndpoint, HasBatches
+from spex_api.querying.batches.journal import open_journal
 from spex_api.querying.cache import Cached, Mode
-from spex_api.querying.journal import open_journal
 from spex_api.querying.policy import Policy
 from spex_api.querying.pricing import FREE, batch_price_of
 

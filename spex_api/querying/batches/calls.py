@@ -24,9 +24,9 @@ from spex_api.errors import AdapterError, BadRequest, BatchError, RateLimited, U
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
-    from spex_api.querying.batch_endpoint import BatchEndpoint, BatchStatus, Chunk, Line
+    from spex_api.querying.batches.endpoint import BatchEndpoint, BatchStatus, Chunk, Line
+    from spex_api.querying.batches.journal import Journal
     from spex_api.querying.clock import Clock
-    from spex_api.querying.journal import Journal
 
 __all__ = ["Calls"]
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from spex_api.errors import BatchError, UsageError
-from spex_api.querying.batch_endpoint import Chunk
+from spex_api.querying.batches.endpoint import Chunk
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

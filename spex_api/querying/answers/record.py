@@ -22,7 +22,7 @@ from spex_api.errors import CacheCorrupt
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from spex_api.querying.store import DiskStore
+    from spex_api.querying.answers.store import DiskStore
 
 __all__ = [
     "RECORD_VERSION",

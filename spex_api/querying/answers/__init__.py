@@ -1,0 +1,1 @@
+"""Answers on disk: the folder, its records, and bundles of them."""

@@ -1,0 +1,1 @@
+"""Questions → answers on disk, by a provider's batches."""

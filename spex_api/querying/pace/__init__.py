@@ -1,0 +1,1 @@
+"""How fast an endpoint may be asked: limits a minute, and how many requests at once."""
