@@ -136,7 +136,7 @@ async def explain(
     explanation = _explanation(
         design, answers, finding, found, ending=told, source=source, cost=cost, prompt=prompt
     )
-    return explanation if probed is None else _with_noise(explanation, probed)
+    return _with_noise(explanation, probed)
 
 
 explain_sync = synchronous(explain, name="explain_sync")

@@ -1,7 +1,7 @@
 """Before a run spends its budget, a twentieth of it at the most finds out what the endpoint gives.
 
-The probe's masks are the plan's own, so only its repeats cost anything. A budget too small for that
-goes without: the value function still looks at its first answers before it asks on.
+The probe's masks are the plan's own, so only its repeats cost anything. A small budget goes without
+those: then the noise is not known.
 
 What this module does not know: what a probe asks, and what makes an endpoint unfit.
 """
@@ -35,7 +35,7 @@ class FirstLook:
 
     Attributes:
         function: what will be evaluated.
-        extra: how many requests of the budget it takes beyond those of the plan; 0 for no look.
+        extra: how many requests of the budget its repeats take; 0 for none.
         num_masks: how many masks are left to be planned.
     """
 
@@ -56,8 +56,8 @@ class FirstLook:
             extra = 0
         return cls(function, extra, (budget.requests - extra) // len(question))
 
-    async def take(self, masks: NDArray[np.uint8]) -> Probed | None:
-        """Asks, and tells the warnings; None where the budget affords no look.
+    async def take(self, masks: NDArray[np.uint8]) -> Probed:
+        """Asks, and tells the warnings.
 
         Args:
             masks: those of the plan, which will be asked next.
@@ -68,8 +68,6 @@ class FirstLook:
             CacheMiss: answers are missing, and no connection may be opened; it counts them all.
             AdapterError: the endpoint failed. What was answered before is on disk.
         """
-        if not self.extra:
-            return None
         function = self.function
         try:
             probed = await probe(
@@ -78,6 +76,7 @@ class FirstLook:
                 function.score,
                 masks=masks,
                 meter=function.meter,
+                repeats=self.extra > 0,
                 require=True,
             )
         except CacheMiss:

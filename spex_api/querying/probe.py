@@ -83,6 +83,7 @@ async def probe(
     seed: int = 0,
     meter: Meter | None = None,
     clock: Clock | None = None,
+    repeats: bool = True,
     require: bool = False,
 ) -> Probed:
     """Asks, and says what is true of the endpoint.
@@ -97,6 +98,8 @@ async def probe(
         meter: the stack's: it tells what was sent for from what was on disk. Without one, every
             answer counts as sent for.
         clock: what latencies are measured with.
+        repeats: whether the whole prompt is asked again and again, and at another temperature;
+            without, all that is asked is under `masks`.
         require: whether a fatal finding is raised, at the first answer that has one.
 
     Raises:
@@ -111,7 +114,8 @@ async def probe(
     whole = [1] * prompt.num_features
     rows = [whole, [0] * prompt.num_features, *_between(prompt.num_features, masks, seed)]
     try:
-        await _ask_all(inquiry, [prompt.render(row) for row in rows], require=require)
+        rendered = [prompt.render(row) for row in rows]
+        await _ask_all(inquiry, rendered, repeats=repeats, require=require)
         probed = inquiry.probed()
         unfit = probed.unfit() if require else None
         if unfit is not None:
@@ -124,7 +128,7 @@ async def probe(
 
 
 async def _ask_all(
-    inquiry: Inquiry, rendered: Sequence[tuple[Message, ...]], *, require: bool
+    inquiry: Inquiry, rendered: Sequence[tuple[Message, ...]], *, repeats: bool, require: bool
 ) -> None:
     """Asks the whole prompt, and what follows from its answer.
 
@@ -143,7 +147,7 @@ async def _ask_all(
         await inquiry.ask(Asked.FULL, questions[0])
     except BadRequest as refusal:
         questions = await _without_logprobs(inquiry, questions, refusal)
-    for asked, question in _rest(inquiry, questions):
+    for asked, question in _rest(inquiry, questions, repeats=repeats):
         if require and inquiry.is_lost:
             break
         await inquiry.ask(asked, question)
@@ -176,7 +180,9 @@ def _plain(rendered: Sequence[tuple[Message, ...]]) -> list[Question]:
     return [(CompletionRequest(messages),) for messages in rendered]
 
 
-def _rest(inquiry: Inquiry, questions: list[Question]) -> Iterator[tuple[Asked, Question]]:
+def _rest(
+    inquiry: Inquiry, questions: list[Question], *, repeats: bool
+) -> Iterator[tuple[Asked, Question]]:
     """What is asked after the whole prompt.
 
     Nothing to compare values with where none are read; repeats only where a value has no variance
@@ -186,7 +192,7 @@ def _rest(inquiry: Inquiry, questions: list[Question]) -> Iterator[tuple[Asked, 
     yield Asked.EMPTY, empty
     for question in between:
         yield Asked.RANDOM, question
-    if not inquiry.reads_values:
+    if not (repeats and inquiry.reads_values):
         return
     if warm := _warm(whole):
         yield Asked.WARM, warm
