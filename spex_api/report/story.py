@@ -83,14 +83,17 @@ def trust(explanation: Explanation) -> str:
             "declined them, or a filter took them away."
         )
     if source.noise_floor is not None:
-        said += (
-            " Asked again and again, the value of the whole prompt varies by "
-            f"{source.noise_floor:.2g} (standard deviation)."
-        )
+        said += f" Asked again and again, the whole prompt {_noise(source.noise_floor)}."
     said += "".join(f" Beware: {warning}" for warning in source.warnings)
     if not explanation.complete:
         said += " The budget ended before the plan was done."
     return said
+
+
+def _noise(floor: float) -> str:
+    if floor == 0:
+        return "gets the same value"
+    return f"gets values with a standard deviation of {floor:.2g}"
 
 
 def near(explanation: Explanation) -> str:
