@@ -217,6 +217,7 @@ class FaultServer:
         except Unreadable as refused:
             unread = Fault("unreadable", refused.args[0], "The request cannot be read.")
             await self._send(refusal(unread, OPENAI), stream, closes=True)
+            await _linger(stream.reader)
         except asyncio.CancelledError:
             stream.writer.transport.abort()
             raise
