@@ -17,6 +17,7 @@ import argparse
 import asyncio
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -113,10 +114,11 @@ async def _stack(
         return await _rate(stack.adapter.complete, questions, concurrency)
 
 
-def _resident() -> float:
-    """Megabytes of this process in memory now."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+def _resident() -> tuple[float, float]:
+    """Megabytes of this process in memory now: its own, and pages of files that are mapped in."""
+    status = Path("/proc/self/status").read_text()
+    own, files = re.search(r"RssAnon:\s+(\d+)", status), re.search(r"RssFile:\s+(\d+)", status)
+    return int(own[1]) / 1024 if own else 0.0, int(files[1]) / 1024 if files else 0.0
 
 
 async def _memory(count: int, concurrency: int, adapter: OpenAIAdapter) -> list[list[object]]:
@@ -127,7 +129,8 @@ async def _memory(count: int, concurrency: int, adapter: OpenAIAdapter) -> list[
     ) as stack:
         for tenth in range(10):
             await _rate(stack.adapter.complete, _questions(count // 10, 1000 + tenth), concurrency)
-            rows.append([f"{(tenth + 1) * count // 10:,}", f"{_resident():.0f} MB"])
+            own, files = _resident()
+            rows.append([f"{(tenth + 1) * count // 10:,}", f"{own:.0f} MB", f"{files:.0f} MB"])
     return rows
 
 
@@ -163,7 +166,7 @@ def main() -> None:
         print(markdown(["answers a second", *numbers, "median over httpx2's"], rows))
         if options.memory:
             found = asyncio.run(_memory(options.memory, options.concurrency, adapter))
-            print(markdown(["answers", "resident memory"], found))
+            print(markdown(["answers", "memory of its own", "mapped files"], found))
         print(f"\nConcurrency {options.concurrency}, {options.latency} s a server; {versions()}")
 
 
