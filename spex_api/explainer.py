@@ -6,7 +6,7 @@ With a target, query and decode take turns until it is reached.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from spex_api.prompts import Prompt
     from spex_api.querying.adapter import Adapter
     from spex_api.querying.pricing import Price
-    from spex_api.querying.probing.probed import Probed
     from spex_api.scores import Score
 
 __all__ = ["explain", "explain_function", "explain_sync"]
@@ -129,14 +128,15 @@ async def explain(
             if finding.enough or not answers.complete:
                 break
     adapter = function.adapter
-    source = _Source(adapter.model, adapter.endpoint, repr(score), score.meaning)
+    source = _Source(
+        adapter.model, adapter.endpoint, repr(score), score.meaning, probed.noise_floor
+    )
     cost = _cost(answers, function.meter, price_for(adapter, price))
     found = finding.interactions(index, order, prompt.features)
     told = finding.ending(design, answers, budget.requests)
-    explanation = _explanation(
+    return _explanation(
         design, answers, finding, found, ending=told, source=source, cost=cost, prompt=prompt
     )
-    return _with_noise(explanation, probed)
 
 
 explain_sync = synchronous(explain, name="explain_sync")
@@ -203,12 +203,13 @@ def explain_function(
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """Who gave the values, and what they are."""
+    """Who gave the values, what they are, and how well they repeat."""
 
     model: str
     endpoint: str = ""
     score: str = ""
     meaning: str = ""
+    noise_floor: float | None = None
 
 
 def _cost(answers: Evaluation, meter: Meter, price: Price | None) -> Cost:
@@ -220,11 +221,6 @@ def _cost(answers: Evaluation, meter: Meter, price: Price | None) -> Cost:
         sent=meter.sent,
         cached=max(meter.cached, 0),
     )
-
-
-def _with_noise(explanation: Explanation, probed: Probed) -> Explanation:
-    told = replace(explanation.provenance, noise_floor=probed.noise_floor)
-    return replace(explanation, provenance=told)
 
 
 def _explanation(
@@ -265,6 +261,7 @@ def _explanation(
             version=version("spex-api"),
             keep=design.survey.plan.keep,
             withheld=answers.withheld,
+            noise_floor=source.noise_floor,
             warnings=tuple(filter(None, [answers.drift])),
         ),
         near=finding.near,
