@@ -15,6 +15,7 @@ from typing import Any
 
 __all__ = [
     "KEY_SCHEMA",
+    "WITHHELD",
     "Allowance",
     "Capabilities",
     "Completion",
@@ -79,6 +80,10 @@ class Outcome(StrEnum):
     """The model declined to answer."""
     FILTERED = "filtered"
     """A filter of the endpoint took the answer away, or part of it."""
+
+
+WITHHELD = (Outcome.REFUSED, Outcome.FILTERED)
+"""The outcomes of an answer that was not given: paid and kept, but without a value as a rule."""
 
 
 @dataclass(frozen=True, slots=True)

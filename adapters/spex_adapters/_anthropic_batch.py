@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ValidationError
 
-from spex_adapters._batch_lines import UNREADABLE, lines_of, parsed, raw_body
-from spex_api.errors import AdapterError, BadRequest, MalformedReply, Unavailable
+from spex_adapters._batch_replies import UNREADABLE, answered, lines_of, parsed, raw_body, read_as
+from spex_api.errors import AdapterError, Unavailable
 from spex_api.querying.batches.endpoint import BatchLimits, BatchState, BatchStatus
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AnthropicBatches"]
 
+_WHOSE: Final = "Anthropic"
 _PATH: Final = "/v1/messages/batches"
 _LIMITS: Final = BatchLimits(requests=100_000, bytes=256_000_000)
 _KEEPS: Final = (
@@ -52,7 +53,6 @@ _LATEST: Final = timedelta(hours=3)
 """How long after its intent a batch can have been submitted, attempts and waits together."""
 _PAGES: Final = 10
 
-M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")
 
 
@@ -139,7 +139,7 @@ class AnthropicBatches:
         requests = [{"custom_id": key, "params": body} for key, body in lines]
         submitting = self._open().post(_PATH, body={"requests": requests}, cast_to=httpx2.Response)
         response: httpx2.Response = await self._asked(submitting)
-        return _read(_Named, response.text).id
+        return read_as(_Named, response.text, whose=_WHOSE).id
 
     async def find(self, chunk: Chunk, *, known: Collection[str]) -> str | None:
         """The batch whose results are this chunk's, or else one under way that may be.
@@ -150,8 +150,10 @@ class AnthropicBatches:
         perhaps, after = None, ""
         since, until = chunk.at - _SLACK, chunk.at + _LATEST
         for _ in range(_PAGES):
-            page = _read(
-                _Page, await self._get("", limit=100, **({"after_id": after} if after else {}))
+            page = read_as(
+                _Page,
+                await self._get("", limit=100, **({"after_id": after} if after else {})),
+                whose=_WHOSE,
             )
             for batch in page.data:
                 fits = since <= batch.created_at <= until and batch.archived_at is None
@@ -172,7 +174,7 @@ class AnthropicBatches:
         Raises:
             AdapterError: as the adapter's `complete`.
         """
-        found = _read(_Batch, await self._get(f"/{batch}"))
+        found = read_as(_Batch, await self._get(f"/{batch}"), whose=_WHOSE)
         counts = found.request_counts
         if not found.ended:
             state = BatchState.RUNNING
@@ -269,28 +271,6 @@ class AnthropicBatches:
         """What the client answers; its error comes out as ours."""
         import anthropic  # noqa: PLC0415 - loaded with the client
 
-        try:
-            return await call
-        except anthropic.AnthropicError as error:
-            status = getattr(error, "status_code", 0)
-            failed = self._explain(error)
-        if status == 404:
-            failed = BadRequest(
-                "The endpoint has no such batch, or has no batches at all (404).",
-                advice="Check that it offers Anthropic's batches, and whose key is set.",
-            )
-        failed.unbilled = failed.unbilled or 400 <= status < 500
-        raise failed  # here, where the vendor's error is no longer around
-
-
-def _read(model: type[M], text: str) -> M:
-    """What Anthropic says of a batch.
-
-    Raises:
-        MalformedReply: it is something else.
-    """
-    try:
-        return model.model_validate_json(text)
-    except ValidationError:
-        pass
-    raise MalformedReply("What the endpoint says of its batches is not what Anthropic's API says.")
+        return await answered(
+            call, refused=anthropic.AnthropicError, explain=self._explain, whose=_WHOSE
+        )

@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from spex_adapters._batch_lines import UNREADABLE, lines_of, parsed, raw_body
+from spex_adapters._batch_replies import UNREADABLE, answered, lines_of, parsed, raw_body, read_as
 from spex_api.completions import canonical_json
 from spex_api.errors import (
     AdapterError,
     BadRequest,
-    MalformedReply,
     QuotaExhausted,
     RateLimited,
     Unavailable,
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["OpenAIBatches"]
 
+_WHOSE: Final = "OpenAI"
 _PATH: Final = "/v1/chat/completions"
 _LIMITS: Final = BatchLimits(requests=50_000, bytes=200_000_000)
 _KEEPS: Final = "OpenAI keeps the questions and the answers as files until you delete them there."
@@ -53,7 +53,6 @@ _SLACK: Final = 600.0
 """Seconds that the two clocks may differ."""
 _PAGES: Final = 50
 
-M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")
 
 
@@ -141,7 +140,9 @@ class OpenAIBatches:
             file=(f"spex-{chunk.token}.jsonl", file, "application/jsonl"), purpose="batch"
         )
         try:
-            uploaded = _read(_Named, (await self._asked(uploading)).http_response.text)
+            uploaded = read_as(
+                _Named, (await self._asked(uploading)).http_response.text, whose=_WHOSE
+            )
         except AdapterError as error:
             error.unbilled = True  # a file alone is not a batch
             raise
@@ -151,7 +152,7 @@ class OpenAIBatches:
             input_file_id=uploaded.id,
             metadata={"spex_run": chunk.run, "spex_chunk": chunk.token},
         )
-        return _read(_Batch, (await self._asked(creating)).http_response.text).id
+        return read_as(_Batch, (await self._asked(creating)).http_response.text, whose=_WHOSE).id
 
     async def find(self, chunk: Chunk, *, known: Collection[str]) -> str | None:
         """The batch with this chunk's name in its metadata.
@@ -161,8 +162,10 @@ class OpenAIBatches:
         """
         since, after = chunk.at.timestamp() - _SLACK, ""
         for _ in range(_PAGES):
-            page = _read(
-                _Page, await self._get("/batches", limit=100, **({"after": after} if after else {}))
+            page = read_as(
+                _Page,
+                await self._get("/batches", limit=100, **({"after": after} if after else {})),
+                whose=_WHOSE,
             )
             for batch in page.data:
                 named = (batch.metadata or {}).get("spex_chunk")
@@ -207,7 +210,7 @@ class OpenAIBatches:
 
     async def _retrieved(self, batch: str) -> _Batch:
         asking = self._open().batches.with_raw_response.retrieve(batch)
-        return _read(_Batch, (await self._asked(asking)).http_response.text)
+        return read_as(_Batch, (await self._asked(asking)).http_response.text, whose=_WHOSE)
 
     async def _get(self, path: str, **params: object) -> str:
         import httpx2  # noqa: PLC0415 - loaded with the client
@@ -272,28 +275,4 @@ class OpenAIBatches:
         """What the client answers; its error comes out as ours."""
         import openai  # noqa: PLC0415 - loaded with the client
 
-        try:
-            return await call
-        except openai.OpenAIError as error:
-            status = getattr(error, "status_code", 0)
-            failed = self._explain(error)
-        if status == 404:
-            failed = BadRequest(
-                "The endpoint has no such batch, or has no batches at all (404).",
-                advice="Check that it offers OpenAI's batches, and whose key is set.",
-            )
-        failed.unbilled = failed.unbilled or 400 <= status < 500
-        raise failed  # here, where the vendor's error is no longer around
-
-
-def _read(model: type[M], text: str) -> M:
-    """What OpenAI says of a batch or a file.
-
-    Raises:
-        MalformedReply: it is something else.
-    """
-    try:
-        return model.model_validate_json(text)
-    except ValidationError:
-        pass
-    raise MalformedReply("What the endpoint says of its batches is not what OpenAI's API says.")
+        return await answered(call, refused=openai.OpenAIError, explain=self._explain, whose=_WHOSE)

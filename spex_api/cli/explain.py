@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,16 +9,12 @@ import typer
 from rich.console import Console
 
 from spex_api.cli import flags
+from spex_api.cli.delivery import INTERRUPTED, check_folder, deliver
 from spex_api.cli.job import explained, read_job
 from spex_api.cli.progress import ProgressLine
-from spex_api.errors import SpecError
-from spex_api.report import machine, terminal
 
 __all__ = ["explain"]
 
-_PARTIAL = 3
-"""The exit status of a run that its budget ended, with a partial result saved."""
-_INTERRUPTED = 130
 _RESUME = (
     "spex: Stopped. Every answer that came is on disk: the same command goes on from there, and "
     "pays for nothing twice."
@@ -82,8 +77,7 @@ def explain(
         seed=seed,
     )
     job = read_job(spec, overrides)
-    if not out.is_dir():
-        raise SpecError(f"--out {out} is no folder.", advice="Make it first.")
+    check_folder(out)
     try:
         with ProgressLine(Console(stderr=True)) as line:
             explanation = explained(
@@ -91,14 +85,5 @@ def explain(
             )
     except KeyboardInterrupt:
         Console(stderr=True).print(_RESUME)
-        raise typer.Exit(_INTERRUPTED) from None
-    explanation.to_json(out / "explanation.json")
-    explanation.to_html(out / "report.html")
-    if json:
-        sys.stdout.write(machine.render(explanation))
-    else:
-        console = Console()
-        terminal.render(explanation, console)
-        console.print(f"Wrote {out / 'explanation.json'} and {out / 'report.html'}.", style="dim")
-    if not explanation.complete:
-        raise typer.Exit(_PARTIAL)
+        raise typer.Exit(INTERRUPTED) from None
+    deliver(explanation, out, json=json)

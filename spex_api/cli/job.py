@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from spex_api.errors import SpecError
 from spex_api.explainer import explain_sync
@@ -43,6 +43,26 @@ class Job:
     budget: Budget
     limits: Limits = Limits()
     price: Price | None = None
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What `explain` and `plan` are both called with, by name."""
+        spec = self.spec
+        return {
+            "prompt": self.prompt,
+            "model": spec.model,
+            "score": self.score,
+            "budget": self.budget,
+            "index": spec.decode.index,
+            "order": spec.decode.order,
+            "decoder": spec.decode.decoder,
+            "seed": spec.seed,
+            "keep": spec.masks.keep,
+            "target_faithfulness": spec.budget.target_faithfulness,
+            "limits": self.limits,
+            "concurrency": spec.limits.concurrency,
+            "price": self.price,
+        }
 
 
 def read_job(path: Path | None, overrides: Tables) -> Job:
@@ -95,27 +115,14 @@ def explained(
         batch: whether what is missing is sent as batches.
         on_event: is told what happens.
     """
-    spec = job.spec
     explanation = explain_sync(
-        job.prompt,
-        spec.model,
-        score=job.score,
-        budget=job.budget,
-        index=spec.decode.index,
-        order=spec.decode.order,
-        decoder=spec.decode.decoder,
-        seed=spec.seed,
-        keep=spec.masks.keep,
-        target_faithfulness=spec.budget.target_faithfulness,
-        limits=job.limits,
-        concurrency=spec.limits.concurrency,
-        price=job.price,
+        **job.arguments,
         mode=mode,
-        store_prompts=spec.cache.store_prompts,
+        store_prompts=job.spec.cache.store_prompts,
         batch=batch,
         on_event=on_event,
     )
-    return replace(explanation, spec=spec.model_dump(mode="json"))
+    return replace(explanation, spec=job.spec.model_dump(mode="json"))
 
 
 def _price(table: PricesTable) -> Price | None:

@@ -23,7 +23,6 @@ from spex_api.report.story import harmless
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from spex_api.cli.job import Job
     from spex_api.planning import CapCheck, Estimate, Plan
 
 __all__ = ["plan"]
@@ -80,30 +79,11 @@ def plan(
         order=order,
         seed=seed,
     )
-    found = _planned(read_job(spec, overrides))
+    found = plan_sync(**read_job(spec, overrides).arguments)
     if json:
         sys.stdout.write(json_text.dumps(_told(found), ensure_ascii=False, allow_nan=False) + "\n")
     else:
         _draw(found, Console())
-
-
-def _planned(job: Job) -> Plan:
-    spec = job.spec
-    return plan_sync(
-        job.prompt,
-        spec.model,
-        score=job.score,
-        budget=job.budget,
-        index=spec.decode.index,
-        order=spec.decode.order,
-        decoder=spec.decode.decoder,
-        seed=spec.seed,
-        keep=spec.masks.keep,
-        target_faithfulness=spec.budget.target_faithfulness,
-        limits=job.limits,
-        concurrency=spec.limits.concurrency,
-        price=job.price,
-    )
 
 
 def _told(found: Plan) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from spex_api.cli import flags
+from spex_api.cli.delivery import INTERRUPTED
 from spex_api.cli.job import read_job
 from spex_api.cli.progress import ProgressLine
 from spex_api.completions import Capabilities
@@ -41,7 +42,6 @@ __all__ = ["probe"]
 
 _UNFIT = 2
 """As where a score reads what the endpoint does not give: it must not be explained that way."""
-_INTERRUPTED = 130
 _SPARE = 3
 """Requests for what has to be sent again."""
 _TEXT = "Her acting never fails to impress, although the plot is thin and the end comes too late."
@@ -75,7 +75,7 @@ def probe(
         with ProgressLine(Console(stderr=True)) as line:
             found, meter = _found(model, prompt, score, on_event=line.draw)
     except KeyboardInterrupt:
-        raise typer.Exit(_INTERRUPTED) from None
+        raise typer.Exit(INTERRUPTED) from None
     if json:
         told = _told(found, score, meter)
         sys.stdout.write(json_text.dumps(told, ensure_ascii=False, allow_nan=False) + "\n")

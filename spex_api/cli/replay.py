@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json as json_text
 import os
-import sys
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,12 +18,13 @@ import typer
 from rich.console import Console
 
 from spex_api.cli import flags  # noqa: TC001 - typer reads the annotations
+from spex_api.cli.delivery import INTERRUPTED, check_folder, deliver
 from spex_api.cli.job import Job, explained, job_of, read_job
 from spex_api.cli.progress import ProgressLine
 from spex_api.errors import SpecError
 from spex_api.querying.answers.bundle import import_bundle
 from spex_api.querying.answers.store import DiskStore
-from spex_api.report import machine, terminal
+from spex_api.report import machine
 from spex_api.spec import check_spec
 
 if TYPE_CHECKING:
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = ["replay"]
 
-_PARTIAL = 3
-_INTERRUPTED = 130
 _LONGEST_FILE = 256 * 2**20
 """Bytes: no explanation is that long."""
 
@@ -62,23 +60,13 @@ def replay(
     5.
     """
     job = _job(run)
-    if not out.is_dir():
-        raise SpecError(f"--out {out} is no folder.", advice="Make it first.")
+    check_folder(out)
     try:
         with _answers_of(answers), ProgressLine(Console(stderr=True)) as line:
             explanation = explained(job, mode="replay", on_event=line.draw)
     except KeyboardInterrupt:
-        raise typer.Exit(_INTERRUPTED) from None
-    explanation.to_json(out / "explanation.json")
-    explanation.to_html(out / "report.html")
-    if json:
-        sys.stdout.write(_told(explanation))
-    else:
-        console = Console()
-        terminal.render(explanation, console)
-        console.print(f"Wrote {out / 'explanation.json'} and {out / 'report.html'}.", style="dim")
-    if not explanation.complete:
-        raise typer.Exit(_PARTIAL)
+        raise typer.Exit(INTERRUPTED) from None
+    deliver(explanation, out, json=json, render=_told)
 
 
 def _job(run: Path) -> Job:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spex_api.completions import Outcome, Usage
+from spex_api.completions import WITHHELD, Usage
 from spex_api.errors import BudgetExhausted, UsageError
 from spex_api.samples import Samples
 
@@ -23,10 +23,7 @@ if TYPE_CHECKING:
     from spex_api.querying.probing.probed import Probed
     from spex_api.samples import QueryPlan
 
-__all__ = ["WITHHELD", "Evaluation"]
-
-WITHHELD = (Outcome.REFUSED, Outcome.FILTERED)
-"""The outcomes of an answer that was not given: paid and kept, but without a value as a rule."""
+__all__ = ["Evaluation"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

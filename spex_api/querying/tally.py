@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spex_api.completions import Usage
-from spex_api.querying.evaluation import WITHHELD, Evaluation
+from spex_api.completions import WITHHELD, Usage
+from spex_api.querying.evaluation import Evaluation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from spex_api.completions import WITHHELD
 from spex_api.errors import BadRequest, CacheMiss, ScoreError, Unavailable
 from spex_api.events import EventHandler, Notice, Progress, ignore
-from spex_api.querying.evaluation import WITHHELD, Evaluation
+from spex_api.querying.evaluation import Evaluation
 from spex_api.querying.idle import IdleTasks, watch_idle
 from spex_api.querying.tally import Tally
 from spex_api.querying.verdict import check_share, settle

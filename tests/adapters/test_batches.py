@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 import httpx2
 import pytest
-from spex_adapters import _batch_lines
+from spex_adapters import _batch_replies
 from spex_adapters.anthropic import AnthropicAdapter
 from spex_adapters.openai import OpenAIAdapter
 
@@ -468,13 +468,13 @@ def test_lines_end_at_line_feeds_alone(monkeypatch):
     """However the bytes are cut; and a line without an end is not kept without an end."""
 
     async def read(*some):
-        return [line async for line in _batch_lines.lines_of(pieces(*some))]
+        return [line async for line in _batch_replies.lines_of(pieces(*some))]
 
     text = 'a\u2028b\u0085c\r\n\n"d"'.encode()
     expected = ["a\u2028b\u0085c\r".encode(), b'"d"']
     assert asyncio.run(read(text)) == expected
     assert asyncio.run(read(*(text[at : at + 1] for at in range(len(text))))) == expected
-    monkeypatch.setattr(_batch_lines, "_LONGEST", 10)
+    monkeypatch.setattr(_batch_replies, "_LONGEST", 10)
     with pytest.raises(MalformedReply, match="does not end"):
         asyncio.run(read(b"x" * 6, b"x" * 6))
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from spex_api.completions import Outcome
+from spex_api.completions import WITHHELD
 from spex_api.querying.probing.sanity import Flaw, flaws
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from spex_api.scores import Scored
 
 __all__ = ["Answer", "Asked", "noise_floor", "value_of"]
-
-_WITHHELD = (Outcome.REFUSED, Outcome.FILTERED)
 
 
 class Asked(StrEnum):
@@ -62,7 +60,7 @@ class Answer:
     @property
     def is_withheld(self) -> bool:
         """Whether the model declined to answer, or a filter took an answer away."""
-        return any(each.outcome in _WITHHELD for each in self.completions)
+        return any(each.outcome in WITHHELD for each in self.completions)
 
     @property
     def value(self) -> float | None:

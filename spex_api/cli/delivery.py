@@ -1,0 +1,67 @@
+"""What a run leaves behind, and how it ends: two files, the story or one JSON object, a status.
+
+What this module does not know: how the explanation came about.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Final
+
+import typer
+from rich.console import Console
+
+from spex_api.errors import SpecError
+from spex_api.report import machine, terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from spex_api.explanation import Explanation
+
+__all__ = ["INTERRUPTED", "check_folder", "deliver"]
+
+INTERRUPTED: Final = 130
+_PARTIAL: Final = 3
+"""The exit status of a run that its budget ended, with a partial result saved."""
+
+
+def check_folder(out: Path) -> None:
+    """Lets pass a folder that can receive files.
+
+    Raises:
+        SpecError: it is none.
+    """
+    if not out.is_dir():
+        raise SpecError(f"--out {out} is no folder.", advice="Make it first.")
+
+
+def deliver(
+    explanation: Explanation,
+    out: Path,
+    *,
+    json: bool,
+    render: Callable[[Explanation], str] = machine.render,
+) -> None:
+    """Writes both files, and tells the story or the JSON object.
+
+    Args:
+        explanation: what came out.
+        out: the folder that receives the files.
+        json: whether stdout is for a machine.
+        render: makes the JSON object.
+
+    Raises:
+        Exit: the result is partial.
+    """
+    explanation.to_json(out / "explanation.json")
+    explanation.to_html(out / "report.html")
+    if json:
+        sys.stdout.write(render(explanation))
+    else:
+        console = Console()
+        terminal.render(explanation, console)
+        console.print(f"Wrote {out / 'explanation.json'} and {out / 'report.html'}.", style="dim")
+    if not explanation.complete:
+        raise typer.Exit(_PARTIAL)
