@@ -17,15 +17,21 @@ __all__ = [
     "KEY_SCHEMA",
     "WITHHELD",
     "Allowance",
+    "Ask",
     "Capabilities",
     "Completion",
     "CompletionRequest",
+    "Draw",
     "Fingerprint",
+    "Image",
     "JsonObject",
     "Message",
     "Outcome",
+    "Target",
     "TokenLogprob",
+    "ToolCall",
     "Usage",
+    "Way",
     "canonical_json",
 ]
 
@@ -35,12 +41,108 @@ KEY_SCHEMA = 1
 """Changes only when the same question must no longer find its old answer."""
 
 
+_IMAGE_TOKENS = 50_000
+"""More than any endpoint counts for an image: gpt-4o-mini counts 48,169 for the largest."""
+
+
+class Ask(StrEnum):
+    """What kind of question it is. All kinds go through one door, and are kept alike."""
+
+    CHAT = "chat"
+    """The next turn of a conversation."""
+    TOKENS = "tokens"
+    """How the endpoint cuts the last message into tokens."""
+    VECTORS = "vectors"
+    """The embedding of each message."""
+
+
+class Way(StrEnum):
+    """How the log-prob of a given text can be had, the best first."""
+
+    PROMPT_LOGPROBS = "prompt_logprobs"
+    """The text is the assistant's turn, and the server tells the log-probs of what it reads."""
+    ECHO = "echo"
+    """The same in another dialect."""
+    GRAMMAR = "grammar"
+    """The server lets the model write nothing else, and tells what it would have thought of it."""
+    STEPS = "steps"
+    """The assistant's turn is begun, and the next token's list is read, one token a question."""
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A picture in a message.
+
+    Attributes:
+        data: its bytes in base64, or "" where it is at an address.
+        media_type: such as "image/png".
+        url: where the endpoint finds it, in place of `data`.
+    """
+
+    data: str = field(default="", repr=False)
+    media_type: str = "image/png"
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """What the assistant asked a tool for: its name, and its arguments as JSON text."""
+
+    id: str
+    name: str
+    arguments: str = "{}"
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a conversation."""
+    """One turn of a conversation.
+
+    Attributes:
+        role: "system", "user", "assistant" or "tool".
+        content: its text.
+        blocks: texts and pictures in their order, where it is sent as such; `content` is then the
+            texts joined. Empty where it is plain text.
+        tool_calls: of an assistant's turn.
+        answers: the call that a tool's turn answers, by its id.
+    """
 
     role: str
     content: str
+    blocks: tuple[str | Image, ...] = ()
+    tool_calls: tuple[ToolCall, ...] = ()
+    answers: str = ""
+
+    @classmethod
+    def of_blocks(cls, role: str, blocks: tuple[str | Image, ...], *, answers: str = "") -> Message:
+        """A turn of several blocks."""
+        texts = "".join(block for block in blocks if isinstance(block, str))
+        return cls(role, texts, blocks, answers=answers)
+
+    @property
+    def bound(self) -> int:
+        """More tokens than any endpoint counts for it."""
+        # No tokenizer makes more tokens than there are bytes; a turn's frame takes a few more.
+        calls = sum(
+            len((call.id + call.name + call.arguments).encode()) + 16 for call in self.tool_calls
+        )
+        pictures = sum(isinstance(block, Image) for block in self.blocks)
+        frames = 16 * (1 + len(self.blocks))
+        return len(self.content.encode()) + frames + calls + pictures * _IMAGE_TOKENS
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A text whose log-prob is asked for.
+
+    Attributes:
+        text: the answer that is forced.
+        way: how it is forced; never `Way.STEPS`, which needs plain questions only.
+        tokens: the ids of its tokens where they are known: a text can be spelt in several ways.
+    """
+
+    text: str
+    way: Way
+    tokens: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +150,17 @@ class CompletionRequest:
     """One question to a model, in no vendor's dialect.
 
     Attributes:
-        messages: the conversation.
-        max_tokens: how long the answer may be.
+        messages: the conversation. Where the last turn is the assistant's, the answer goes on from
+            it.
+        max_tokens: how long an answer may be.
         temperature: 0 asks for the likeliest answer.
         top_logprobs: how many of the likeliest tokens to list at each position; 0 asks for none.
         sample_index: tells repeated samples of one question apart; never sent.
+        ask: what kind of question it is.
+        num_samples: how many answers to draw at once.
+        target: the text whose log-prob is asked for, where one is.
+        exact_tokens: ids of tokens whose log-probs are asked for, likely or not.
+        tools: the tools that the model may call: JSON texts in the endpoint's own dialect.
     """
 
     messages: tuple[Message, ...]
@@ -60,14 +168,23 @@ class CompletionRequest:
     temperature: float = 0.0
     top_logprobs: int = 0
     sample_index: int = 0
+    ask: Ask = Ask.CHAT
+    num_samples: int = 1
+    target: Target | None = None
+    exact_tokens: tuple[int, ...] = ()
+    tools: tuple[str, ...] = ()
 
     @property
     def input_bound(self) -> int:
-        """More input tokens than any endpoint counts for it.
+        """More input tokens than any endpoint counts for it."""
+        forced = len(self.target.text.encode()) if self.target else 0
+        tools = sum(len(tool.encode()) + 64 for tool in self.tools)
+        return 64 + sum(turn.bound for turn in self.messages) + forced + tools
 
-        No tokenizer makes more tokens than there are bytes; a turn's frame takes a few more.
-        """
-        return 64 + sum(len(turn.content.encode()) + 16 for turn in self.messages)
+    @property
+    def output_bound(self) -> int:
+        """The most tokens that all its answers may have together."""
+        return 0 if self.ask is not Ask.CHAT else self.max_tokens * self.num_samples
 
 
 class Outcome(StrEnum):
@@ -105,11 +222,29 @@ class Allowance:
 
 @dataclass(frozen=True, slots=True)
 class TokenLogprob:
-    """One token of an answer, its log-probability in nats, and the likeliest in its place."""
+    """One token, its log-probability in nats, and what else is known of its place.
+
+    Attributes:
+        token: its text.
+        logprob: its log-probability; NaN where it has none, as the first of a prompt.
+        top: the likeliest tokens in its place, by their text.
+        token_id: its number in the model's vocabulary, where the endpoint tells it.
+        exact: the log-probs that were asked for by number (`exact_tokens`).
+    """
 
     token: str
     logprob: float
     top: tuple[tuple[str, float], ...] = ()
+    token_id: int | None = None
+    exact: tuple[tuple[int, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """One of several answers to one question."""
+
+    text: str
+    outcome: Outcome = Outcome.ANSWERED
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +289,10 @@ class Completion:
         usage: what it took.
         raw: the reply's body, byte for byte; what the cache keeps.
         allowances: what the reply's headers say is left; not kept, so none on an answer from disk.
+        others: the further answers, where several were drawn at once.
+        prompt_tokens: what the model read, where the endpoint tells the log-probs of it.
+        vectors: the embeddings, where these were asked for.
+        tool_calls: what tools it asked for.
     """
 
     text: str
@@ -165,6 +304,15 @@ class Completion:
     usage: Usage = Usage(requests=1)
     raw: str = field(default="", repr=False)
     allowances: tuple[Allowance, ...] = field(default=(), repr=False)
+    others: tuple[Draw, ...] = ()
+    prompt_tokens: tuple[TokenLogprob, ...] = field(default=(), repr=False)
+    vectors: tuple[tuple[float, ...], ...] = field(default=(), repr=False)
+    tool_calls: tuple[ToolCall, ...] = ()
+
+    @property
+    def draws(self) -> tuple[Draw, ...]:
+        """All answers that were drawn, this one first."""
+        return (Draw(self.text, self.outcome), *self.others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,11 +323,23 @@ class Capabilities:
         top_logprobs: the longest list of likeliest tokens that it gives; 0 if it gives none.
         concurrency: how many requests may be under way at once, unless the user says otherwise.
         free: whether nobody sends a bill.
+        ways: how the log-prob of a given text can be had, the best first; empty if it cannot.
+        exact_tokens: whether log-probs can be asked for by a token's number.
+        samples_at_once: how many answers one question may draw; the input is then billed once.
+        temperature: whether it takes a temperature; else every answer is a sample at 1.
+        tokenizes: whether it tells how it cuts a text into tokens.
+        embeds: whether it gives embeddings.
     """
 
     top_logprobs: int = 20
     concurrency: int = 16
     free: bool = False
+    ways: tuple[Way, ...] = ()
+    exact_tokens: bool = False
+    samples_at_once: int = 1
+    temperature: bool = True
+    tokenizes: bool = False
+    embeds: bool = False
 
 
 @dataclass(frozen=True, slots=True)

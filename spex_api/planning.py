@@ -65,14 +65,14 @@ class Load:
         typical = math.ceil(length / _BYTES_A_TOKEN) + _TOKENS_A_TURN * len(request.messages)
         usd = Estimate()
         if price is not None:
-            usage = Usage(1, typical, request.max_tokens)
+            usage = Usage(1, typical, request.output_bound)
             usd = Estimate(price.cost(usage), price.bound(request))
         return cls(
             requests=1,
             input_tokens=Estimate(typical, request.input_bound),
-            output_tokens=request.max_tokens,
+            output_tokens=request.output_bound,
             usd=usd,
-            most_tokens=request.input_bound + request.max_tokens,
+            most_tokens=request.input_bound + request.output_bound,
             most_usd=usd.most,
         )
 

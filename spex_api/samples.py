@@ -16,7 +16,7 @@ from spex_api.errors import UsageError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Aliasing", "QueryPlan", "Samples", "as_masks"]
+__all__ = ["Aliasing", "Draws", "QueryPlan", "Samples", "as_masks"]
 
 _LARGEST = 1e150
 """The square of a larger number is infinite."""
@@ -117,6 +117,34 @@ class QueryPlan:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Draws:
+    """How often sampled answers hit, where values are log-odds of shares.
+
+    Attributes:
+        hits: shape (num_samples,), float64, how many of a mask's answers hit.
+        trials: shape (num_samples,), float64, how many there were, at least one.
+    """
+
+    hits: NDArray[np.float64]
+    trials: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        hits = _as_column("hits", self.hits, len(self.hits))
+        trials = _as_column("trials", self.trials, len(self.hits))
+        if (hits < 0).any() or (hits > trials).any() or (trials < 1).any():
+            raise UsageError("Of each mask's draws, one at least, none to all hit.")
+        object.__setattr__(self, "hits", hits)
+        object.__setattr__(self, "trials", trials)
+
+    def __len__(self) -> int:
+        return len(self.hits)
+
+    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Draws:
+        """Those of these masks."""
+        return Draws(self.hits[rows], self.trials[rows])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Samples:
     """Masks and the value that the model gave under each.
 
@@ -130,6 +158,8 @@ class Samples:
             may stand in any order, some may be missing, and others be among them.
         keep: the probability with which the masks kept each feature: the reference measure of the
             p-biased basis.
+        draws: where the values are log-odds of shares of sampled answers: the counts behind them,
+            one a sample.
     """
 
     masks: NDArray[np.uint8]
@@ -138,6 +168,7 @@ class Samples:
     ordered: bool = False
     aliasing: Aliasing | None = None
     keep: float = 0.5
+    draws: Draws | None = None
 
     def __post_init__(self) -> None:
         masks = as_masks(self.masks)
@@ -148,6 +179,8 @@ class Samples:
             if (variances < 0).any():
                 raise UsageError("Variances are not negative.")
             object.__setattr__(self, "variances", variances)
+        if self.draws is not None and len(self.draws) != len(masks):
+            raise UsageError(f"There are {len(masks)} masks, but draws for {len(self.draws)}.")
         _check_keep(self.keep)
 
     @classmethod
@@ -159,6 +192,7 @@ class Samples:
         *,
         ordered: bool = False,
         keep: float = 0.5,
+        draws: Draws | None = None,
     ) -> Samples:
         """Samples from anything that NumPy can read.
 
@@ -168,6 +202,7 @@ class Samples:
             variances: shape (num_samples,), where values were sampled.
             ordered: whether neighbouring features are neighbours in the text.
             keep: the probability with which the masks kept each feature.
+            draws: the counts behind the values, where these are log-odds of shares.
 
         Raises:
             UsageError: shapes disagree, a mask is not of 0 and 1, a number is not finite, or `keep`
@@ -179,6 +214,7 @@ class Samples:
             variances=None if variances is None else np.asarray(variances, dtype=np.float64),
             ordered=ordered,
             keep=keep,
+            draws=draws,
         )
 
     @classmethod
@@ -189,10 +225,19 @@ class Samples:
         variances: ArrayLike | None = None,
         *,
         ordered: bool = False,
+        draws: tuple[ArrayLike, ArrayLike] | None = None,
     ) -> Samples:
         """The plan's masks with the values that they got, in the plan's order.
 
         A value that is NaN is a hole: a mask that got no answer. It is left out.
+
+        Args:
+            plan: which masks were asked.
+            values: shape (num_queries,).
+            variances: shape (num_queries,), where values were sampled.
+            ordered: whether neighbouring features are neighbours in the text.
+            draws: hits and trials, shape (num_queries,) each, where the values are log-odds of
+                shares.
 
         Raises:
             UsageError: as for `from_arrays`.
@@ -208,7 +253,19 @@ class Samples:
         answered = ~np.isnan(column)
         if given is not None:
             given = given[answered]
-        return cls(plan.masks[answered], column[answered], given, ordered, plan.aliasing, plan.keep)
+        counts = None
+        if draws is not None:
+            hits, trials = (np.asarray(each, dtype=np.float64)[answered] for each in draws)
+            counts = Draws(hits, trials)
+        return cls(
+            plan.masks[answered],
+            column[answered],
+            given,
+            ordered,
+            plan.aliasing,
+            plan.keep,
+            counts,
+        )
 
     def __len__(self) -> int:
         return len(self.values)
@@ -228,7 +285,11 @@ class Samples:
         chosen = np.asarray(rows)
         variances = None if self.variances is None else self.variances[chosen]
         return replace(
-            self, masks=self.masks[chosen], values=self.values[chosen], variances=variances
+            self,
+            masks=self.masks[chosen],
+            values=self.values[chosen],
+            variances=variances,
+            draws=None if self.draws is None else self.draws.take(chosen),
         )
 
 

@@ -159,7 +159,7 @@ class Ledger:
     def bound(self, request: CompletionRequest) -> Amount:
         """The most that one attempt at this can take."""
         usd = self.price.bound(request) if self.price else None
-        return Amount.of(1, request.input_bound + request.max_tokens, usd)
+        return Amount.of(1, request.input_bound + request.output_bound, usd)
 
     async def acquire(self, request: CompletionRequest) -> Reservation:
         """Sets aside the most that one attempt can take, once there is room; in order.

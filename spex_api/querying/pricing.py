@@ -82,7 +82,7 @@ class Price:
 
     def bound(self, request: CompletionRequest) -> float:
         """The most that the answer to this can cost, in dollars."""
-        longest, written = request.input_bound, request.max_tokens
+        longest, written = request.input_bound, request.output_bound
         tariffs = [self, *(price for start, price in self.longer if start < longest)]
         return max(longest * each.dearest + written * each.output for each in tariffs) / _MILLION
 

@@ -180,7 +180,7 @@ class Limiter:
         if now < self._closed_until:
             raise _unsent(self._retry_later(self._closed_until - now))
         turn: asyncio.Future[Ticket] = asyncio.get_running_loop().create_future()
-        self._queue.append(_Waiting(request.input_bound, request.max_tokens, turn))
+        self._queue.append(_Waiting(request.input_bound, request.output_bound, turn))
         self._waiting += 1
         if len(self._queue) == 1:
             self._let_go()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from spex_api.completions import Capabilities, Completion, CompletionRequest, Message
 
-__all__ = ["Labelled", "Score", "Scored"]
+__all__ = ["Labelled", "Opening", "Score", "Scored", "Seconded"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +26,14 @@ class Scored:
         value: in the score's unit; NaN where the answers hold none.
         variance: of the value, where it was sampled.
         censored: whether the value is only a bound.
+        draws: where the value is the log-odds of a share of samples: how many of them hit, and how
+            many there were.
     """
 
     value: float
     variance: float = 0.0
     censored: bool = False
+    draws: tuple[int, int] | None = None
 
     @property
     def known(self) -> bool:
@@ -85,4 +88,53 @@ class Labelled(Protocol):
 
     def found(self, completions: Sequence[Completion]) -> tuple[str, ...]:
         """The labels whose probability the answers to `requests` tell, in their order."""
+        ...
+
+
+@runtime_checkable
+class Opening(Protocol):
+    """A score that must know the answer to the whole prompt, or the like, before it can be asked.
+
+    What it opens with goes through the same policies as all else, so a replay finds it on disk.
+    """
+
+    def opening(
+        self, messages: tuple[Message, ...], capabilities: Capabilities
+    ) -> tuple[CompletionRequest, ...]:
+        """What to ask first, under the whole prompt; empty where nothing is.
+
+        Raises:
+            ScoreError: the endpoint cannot give what the score reads.
+        """
+        ...
+
+    def opened(self, completions: Sequence[Completion | None], capabilities: Capabilities) -> Score:
+        """The score that knows what was answered: it asks for nothing more, or opens again.
+
+        Args:
+            completions: the answers to `opening`, in its order; None for one that was refused.
+            capabilities: of the endpoint.
+
+        Raises:
+            ScoreError: the answers do not hold what the score needs.
+        """
+        ...
+
+
+@runtime_checkable
+class Seconded(Protocol):
+    """A score that asks a second model about the first one's answers.
+
+    `value` and `check` are given the first one's completions with the second's behind them.
+    """
+
+    @property
+    def second_model(self) -> str:
+        """The second model's name, as `explain` takes it; "" for the first one again."""
+        ...
+
+    def second_requests(
+        self, completions: Sequence[Completion], capabilities: Capabilities
+    ) -> tuple[CompletionRequest, ...]:
+        """What to ask the second model, given the first one's answers and its own capabilities."""
         ...

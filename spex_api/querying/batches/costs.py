@@ -96,4 +96,4 @@ UNMETERED: Final = BatchCosts()
 
 def most_of(request: CompletionRequest) -> Usage:
     """The most that one answer can take."""
-    return Usage(1, request.input_bound, request.max_tokens)
+    return Usage(1, request.input_bound, request.output_bound)
