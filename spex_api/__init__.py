@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from spex_api.querying.pace.limits import Limits
     from spex_api.querying.pricing import Price
     from spex_api.samples import Samples
-    from spex_api.scores import LabelLogOdds
+    from spex_api.scores import LabelFrequency, LabelLogOdds
     from spex_api.transforms import FourierTransform
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "Explanation",
     "FourierTransform",
     "Interactions",
+    "LabelFrequency",
     "LabelLogOdds",
     "Limits",
     "Price",
@@ -51,6 +52,7 @@ _HOMES = {
     "Explanation": "explanation",
     "FourierTransform": "transforms",
     "Interactions": "indices",
+    "LabelFrequency": "scores",
     "LabelLogOdds": "scores",
     "Limits": "querying.pace.limits",
     "Price": "querying.pricing",

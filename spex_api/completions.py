@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
+
+from spex_api.messages import Image, Message, ToolCall
 
 __all__ = [
     "KEY_SCHEMA",
@@ -41,10 +43,6 @@ KEY_SCHEMA = 1
 """Changes only when the same question must no longer find its old answer."""
 
 
-_IMAGE_TOKENS = 50_000
-"""More than any endpoint counts for an image: gpt-4o-mini counts 48,169 for the largest."""
-
-
 class Ask(StrEnum):
     """What kind of question it is. All kinds go through one door, and are kept alike."""
 
@@ -67,67 +65,6 @@ class Way(StrEnum):
     """The server lets the model write nothing else, and tells what it would have thought of it."""
     STEPS = "steps"
     """The assistant's turn is begun, and the next token's list is read, one token a question."""
-
-
-@dataclass(frozen=True, slots=True)
-class Image:
-    """A picture in a message.
-
-    Attributes:
-        data: its bytes in base64, or "" where it is at an address.
-        media_type: such as "image/png".
-        url: where the endpoint finds it, in place of `data`.
-    """
-
-    data: str = field(default="", repr=False)
-    media_type: str = "image/png"
-    url: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ToolCall:
-    """What the assistant asked a tool for: its name, and its arguments as JSON text."""
-
-    id: str
-    name: str
-    arguments: str = "{}"
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One turn of a conversation.
-
-    Attributes:
-        role: "system", "user", "assistant" or "tool".
-        content: its text.
-        blocks: texts and pictures in their order, where it is sent as such; `content` is then the
-            texts joined. Empty where it is plain text.
-        tool_calls: of an assistant's turn.
-        answers: the call that a tool's turn answers, by its id.
-    """
-
-    role: str
-    content: str
-    blocks: tuple[str | Image, ...] = ()
-    tool_calls: tuple[ToolCall, ...] = ()
-    answers: str = ""
-
-    @classmethod
-    def of_blocks(cls, role: str, blocks: tuple[str | Image, ...], *, answers: str = "") -> Message:
-        """A turn of several blocks."""
-        texts = "".join(block for block in blocks if isinstance(block, str))
-        return cls(role, texts, blocks, answers=answers)
-
-    @property
-    def bound(self) -> int:
-        """More tokens than any endpoint counts for it."""
-        # No tokenizer makes more tokens than there are bytes; a turn's frame takes a few more.
-        calls = sum(
-            len((call.id + call.name + call.arguments).encode()) + 16 for call in self.tool_calls
-        )
-        pictures = sum(isinstance(block, Image) for block in self.blocks)
-        frames = 16 * (1 + len(self.blocks))
-        return len(self.content.encode()) + frames + calls + pictures * _IMAGE_TOKENS
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +122,10 @@ class CompletionRequest:
     def output_bound(self) -> int:
         """The most tokens that all its answers may have together."""
         return 0 if self.ask is not Ask.CHAT else self.max_tokens * self.num_samples
+
+    def with_tools(self, tools: tuple[str, ...]) -> CompletionRequest:
+        """The same question with these tools, where it is one that may call any."""
+        return replace(self, tools=tools) if tools and self.ask is Ask.CHAT else self
 
 
 class Outcome(StrEnum):
@@ -308,6 +249,11 @@ class Completion:
     prompt_tokens: tuple[TokenLogprob, ...] = field(default=(), repr=False)
     vectors: tuple[tuple[float, ...], ...] = field(default=(), repr=False)
     tool_calls: tuple[ToolCall, ...] = ()
+
+    @property
+    def served(self) -> str:
+        """Who answered: the served model with its fingerprint, as far as they are told."""
+        return " ".join(filter(None, (self.model, self.fingerprint)))
 
     @property
     def draws(self) -> tuple[Draw, ...]:

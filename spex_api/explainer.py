@@ -21,7 +21,7 @@ from spex_api.querying.budget import Budget
 from spex_api.querying.first_look import FirstLook
 from spex_api.querying.pace.limits import Limits
 from spex_api.querying.policy import Meter
-from spex_api.querying.pricing import FREE, price_for
+from spex_api.querying.pricing import FREE
 from spex_api.querying.stack import Terms
 from spex_api.querying.value_function import Evaluation
 from spex_api.sampling.uniform import HALF
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from spex_api.prompts import Prompt
     from spex_api.querying.adapter import Adapter
     from spex_api.querying.pricing import Price
+    from spex_api.querying.value_function import ValueFunction
     from spex_api.scores import Score
 
 __all__ = ["explain", "explain_function", "explain_sync"]
@@ -117,7 +118,7 @@ async def explain(
             target=target_faithfulness,
         )
         probed = await first_look.take(design.survey.plan.masks)
-        answers = Evaluation.nothing(probed)
+        answers = Evaluation.nothing(probed, function.opened)
         for look in design.looks:
             masks = design.survey.plan.masks[: look.num_masks]
             answers += await function.evaluate(masks, before=answers)
@@ -127,11 +128,8 @@ async def explain(
             )
             if finding.enough or not answers.complete:
                 break
-    adapter = function.adapter
-    source = _Source(
-        adapter.model, adapter.endpoint, repr(score), score.meaning, probed.noise_floor
-    )
-    cost = _cost(answers, function.meter, price_for(adapter, price))
+    source = _Source.of(function, probed.noise_floor)
+    cost = _cost(answers, function.meter, function.price, function.second_price)
     found = finding.interactions(index, order, prompt.features)
     told = finding.ending(design, answers, budget.requests)
     return _explanation(
@@ -211,13 +209,26 @@ class _Source:
     meaning: str = ""
     noise_floor: float | None = None
 
+    @classmethod
+    def of(cls, function: ValueFunction, noise_floor: float | None) -> _Source:
+        """The model behind a function of masks, and what is read in its answers."""
+        adapter, score = function.adapter, function.score
+        return cls(adapter.model, adapter.endpoint, repr(score), score.meaning, noise_floor)
 
-def _cost(answers: Evaluation, meter: Meter, price: Price | None) -> Cost:
+
+def _cost(
+    answers: Evaluation, meter: Meter, price: Price | None, second_price: Price | None = None
+) -> Cost:
+    usage, second = answers.usage, answers.second
+    total = usage + second
+    usd = price.cost(usage) if price else None
+    if second.requests:
+        usd = None if usd is None or second_price is None else usd + second_price.cost(second)
     return Cost(
-        requests=answers.usage.requests,
-        input_tokens=answers.usage.input_tokens,
-        output_tokens=answers.usage.output_tokens,
-        usd=price.cost(answers.usage) if price else None,
+        requests=total.requests,
+        input_tokens=total.input_tokens,
+        output_tokens=total.output_tokens,
+        usd=usd,
         sent=meter.sent,
         cached=max(meter.cached, 0),
     )

@@ -84,7 +84,7 @@ class Finding:
         """How the inquiry ended, in a sentence, where it had a target."""
         if self.target is None:
             return ""
-        asked = answers.usage.requests + answers.refused
+        asked = answers.usage.requests + answers.second.requests + answers.refused
         spent = Spent(asked, budget, self.look.num_masks, design.one_look)
         return ending(self.faithfulness, self.target, spent)
 

@@ -76,6 +76,10 @@ class Load:
             most_usd=usd.most,
         )
 
+    def times(self, count: int) -> Load:
+        """So many of the same."""
+        return sum([self] * count, Load())
+
     def __add__(self, other: Load) -> Load:
         return Load(
             self.requests + other.requests,
@@ -205,6 +209,7 @@ class Plan:
         price: dollars a million tokens, or None.
         pace: how fast it may go.
         caps: the budget's.
+        assumed: what had to be assumed, in a sentence, since only an answer tells it; else "".
     """
 
     model: str
@@ -225,6 +230,7 @@ class Plan:
     price: Price | None
     pace: Pace
     caps: tuple[CapCheck, ...]
+    assumed: str = ""
 
     @property
     def num_masks(self) -> int:

@@ -42,8 +42,9 @@ class PromptTable(_Table):
 class ScoreTable(_Table):
     """`[score]`: the number in an answer."""
 
-    kind: Literal["label_log_odds"] = "label_log_odds"
+    kind: Literal["label_log_odds", "label_frequency"] = "label_log_odds"
     labels: list[str]
+    samples: int | None = Field(default=None, ge=1)
     max_censored: float = Field(default=0.5, ge=0, le=1)
 
 

@@ -5,13 +5,14 @@ What this module does not know: who is on the other side, or how to get there.
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from pydantic import BaseModel, BeforeValidator, Field, FiniteFloat, ValidationError
 from typing_extensions import TypedDict  # pydantic needs it before Python 3.12
 
 from spex_adapters._wire import one_line
-from spex_api.completions import Completion, Outcome, TokenLogprob, Usage
+from spex_api.completions import Completion, Draw, Outcome, TokenLogprob, Usage
 from spex_api.errors import MalformedReply
 
 if TYPE_CHECKING:
@@ -114,6 +115,10 @@ def chat_body(
         length_field: request.max_tokens,
         "temperature": request.temperature,
     }
+    if request.num_samples > 1:
+        body["n"] = request.num_samples
+    if request.tools:
+        body["tools"] = [json.loads(tool) for tool in request.tools]
     if request.top_logprobs > 0:
         body["logprobs"] = True
         body["top_logprobs"] = min(request.top_logprobs, longest_list)
@@ -145,6 +150,10 @@ def read_chat(raw: str) -> Completion:
         fingerprint=reply.system_fingerprint or "",
         usage=_usage(reply.usage or _Usage()),
         raw=raw,
+        others=tuple(
+            Draw(each.message.content or each.message.refusal or "", _outcome(each))
+            for each in reply.choices[1:]
+        ),
     )
 
 

@@ -7,6 +7,7 @@ What this module does not know: who is on the other side, or how to get there.
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import BaseModel, ValidationError
@@ -69,6 +70,8 @@ def messages_body(request: CompletionRequest, *, model: str) -> JsonObject:
         ],
     }
     system = [turn.content for turn in request.messages if turn.role in _SYSTEM]
+    if request.tools:
+        body["tools"] = [json.loads(tool) for tool in request.tools]
     if system:
         body["system"] = "\n\n".join(system)
     return body

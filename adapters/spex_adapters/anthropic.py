@@ -105,7 +105,7 @@ class AnthropicAdapter:
     @property
     def capabilities(self) -> Capabilities:
         """No log-probs: a score must count samples."""
-        return Capabilities(top_logprobs=0, concurrency=8)
+        return Capabilities(top_logprobs=0, concurrency=8, temperature=False)
 
     def body(self, request: CompletionRequest) -> JsonObject:
         """The whole wire body of this request."""

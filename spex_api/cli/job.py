@@ -11,7 +11,8 @@ from spex_api.prompts import Prompt
 from spex_api.querying.budget import Budget
 from spex_api.querying.pace.limits import Limits
 from spex_api.querying.pricing import Price
-from spex_api.scores import LabelLogOdds, Score
+from spex_api.scores import LabelFrequency, LabelLogOdds, Score
+from spex_api.scores.frequency import SAMPLES
 from spex_api.spec import ExplainSpec, Tables, check_spec, read_spec
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from spex_api.events import EventHandler
     from spex_api.explanation import Explanation
-    from spex_api.spec import PricesTable
+    from spex_api.spec import PricesTable, ScoreTable
 
 __all__ = ["Job", "explained", "job_of", "read_job"]
 
@@ -91,13 +92,12 @@ def job_of(spec: ExplainSpec) -> Job:
         system=spec.prompt.system,
         **texts,
     )
-    score = LabelLogOdds(*spec.score.labels, max_censored=spec.score.max_censored)
     caps = spec.budget
     limits = spec.limits.model_dump(exclude={"concurrency"})
     return Job(
         spec=spec,
         prompt=prompt,
-        score=score,
+        score=_score(spec.score),
         budget=Budget(requests=caps.requests, tokens=caps.tokens, usd=caps.usd),
         limits=Limits(**limits),
         price=_price(spec.prices),
@@ -123,6 +123,21 @@ def explained(
         on_event=on_event,
     )
     return replace(explanation, spec=job.spec.model_dump(mode="json"))
+
+
+def _score(table: ScoreTable) -> Score:
+    if table.kind == "label_frequency":
+        return LabelFrequency(
+            *table.labels,
+            samples=table.samples or SAMPLES,
+            max_censored=table.max_censored,
+        )
+    if table.samples is not None:
+        raise SpecError(
+            "[score] has samples, and label_log_odds needs one answer a mask.",
+            advice='Leave samples out, or set kind = "label_frequency".',
+        )
+    return LabelLogOdds(*table.labels, max_censored=table.max_censored)
 
 
 def _price(table: PricesTable) -> Price | None:

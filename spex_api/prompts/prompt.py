@@ -37,11 +37,13 @@ class Prompt:
         turns: the messages.
         mask: how a masked feature is written; see `spex_api.prompts.masking`.
         ordered: whether neighbouring features are neighbours in the text.
+        tools: the tools that the model may call: JSON texts in the endpoint's own dialect.
     """
 
     turns: tuple[Turn, ...]
     mask: str = "drop"
     ordered: bool = True
+    tools: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not any(self._features()):

@@ -1,4 +1,4 @@
-"""A prompt, a model and a score, ready to be asked: all policies stand, nothing is sent yet.
+"""A prompt, a model and a score, ready to be asked: all policies stand, the score is opened.
 
 What this module does not know: which masks will be asked, and what becomes of the values.
 """
@@ -6,6 +6,7 @@ What this module does not know: which masks will be asked, and what becomes of t
 from __future__ import annotations
 
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from spex_api.events import EventHandler, ignore
@@ -13,15 +14,15 @@ from spex_api.querying.answers.store import answers_folder
 from spex_api.querying.batches.opening import open_batches, run_name
 from spex_api.querying.cache import Mode
 from spex_api.querying.policy import Meter
-from spex_api.querying.stack import Stack, Terms, open_stack
+from spex_api.querying.stack import Terms, open_stack
 from spex_api.querying.value_function import ValueFunction
+from spex_api.scores import Seconded
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from spex_api.prompts import Prompt
     from spex_api.querying.adapter import Adapter
-    from spex_api.querying.batches.opening import FillFirst
     from spex_api.querying.budget import Budget
     from spex_api.scores import Score
 
@@ -41,6 +42,8 @@ async def open_function(
 ) -> AsyncIterator[ValueFunction]:
     """The function of masks that is explained, for as long as the context lasts.
 
+    A score that must know something first, as the answer to the whole prompt, asks for it now.
+
     Args:
         prompt: what is asked, and which parts of it may be masked.
         model: a model's name, or an adapter.
@@ -54,45 +57,43 @@ async def open_function(
         UsageError: no adapter has that name, a cap in dollars meets a model of unknown price, or a
             batch is asked for that the endpoint does not take; nothing was sent.
         CacheCorrupt: the folder of answers is not ours.
+        ScoreError: the endpoint does not answer with what the score must know first.
+        CacheMiss: what it must know is not on disk, and no connection may be opened.
+        AdapterError: the endpoint failed.
     """
     meter = Meter()
     async with AsyncExitStack() as opened:
         stack = await opened.enter_async_context(
             open_stack(model, budget=budget, meter=meter, terms=terms, on_event=on_event)
         )
-        fill_first: FillFirst | None = None
-        if terms.batch and stack.adapter.mode is not Mode.REPLAY:
-            name = run_name(stack.adapter, repr(prompt), repr(score), *run)
-            fill_first = await opened.enter_async_context(
-                open_batches(
-                    stack.adapter,
-                    run=name,
-                    folder=answers_folder() / "batches",
-                    ledger=stack.ledger,
-                    price=terms.price,
-                    on_event=on_event,
-                )
+        first = ValueFunction(
+            prompt,
+            stack.adapter,
+            score,
+            meter,
+            stack.concurrency,
+            on_event,
+            usd_cap=stack.ledger.budget.usd,
+            price=stack.price,
+        )
+        function = await first.open()
+        if isinstance(function.score, Seconded):
+            name = function.score.second_model
+            beside = (
+                await opened.enter_async_context(stack.beside(name, on_event=on_event))
+                if name
+                else stack
             )
-        yield _function(prompt, stack, score, fill_first=fill_first, on_event=on_event)
-
-
-def _function(
-    prompt: Prompt,
-    stack: Stack,
-    score: Score,
-    *,
-    fill_first: FillFirst | None,
-    on_event: EventHandler,
-) -> ValueFunction:
-    price = stack.ledger.price
-    return ValueFunction(
-        prompt,
-        stack.adapter,
-        score,
-        stack.adapter.meter,
-        stack.concurrency,
-        on_event,
-        usd_cap=stack.ledger.budget.usd,
-        cost_bound=price.bound if price else None,
-        fill_first=fill_first,
-    )
+            function = replace(function, second=beside.adapter, second_price=beside.price)
+        if terms.batch and stack.adapter.mode is not Mode.REPLAY:
+            named = run_name(stack.adapter, repr(prompt), repr(score), *run)
+            batches = open_batches(
+                stack.adapter,
+                run=named,
+                folder=answers_folder() / "batches",
+                ledger=stack.ledger,
+                price=terms.price,
+                on_event=on_event,
+            )
+            function = replace(function, fill_first=await opened.enter_async_context(batches))
+        yield function

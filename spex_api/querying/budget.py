@@ -18,6 +18,7 @@ from spex_api.querying.policy import Meter, Policy
 if TYPE_CHECKING:
     from spex_api.completions import Completion, CompletionRequest, Usage
     from spex_api.querying.ledger import Reservation
+    from spex_api.querying.pricing import Price
 
 __all__ = ["Budget", "Budgeted", "Ledger"]
 
@@ -58,10 +59,12 @@ class Budgeted(Policy):
     Attributes:
         ledger: the caps, and what all who share them have taken.
         meter: counts what goes out, and is told what the ledger has in dollars.
+        price: of the model that is asked, where that is not the ledger's own.
     """
 
     ledger: Ledger
     meter: Meter
+    price: Price | None = None
 
     def __post_init__(self) -> None:
         self._tell()
@@ -75,7 +78,7 @@ class Budgeted(Policy):
             BudgetExhausted: there will never be room under the caps; nothing is sent.
             AdapterError: as the inner adapter does.
         """
-        reservation = await self.ledger.acquire(request)
+        reservation = await self.ledger.acquire(request, price=self.price)
         self.meter.sent += 1
         self.meter.in_flight += 1
         self._tell()
@@ -98,7 +101,7 @@ class Budgeted(Policy):
             self._tell()
 
     def _settle(self, reservation: Reservation, usage: Usage) -> None:
-        price = self.ledger.price
+        price = self.price or self.ledger.price
         asked = replace(usage, requests=max(usage.requests, 1))
         reservation.settle(asked, price.cost(asked) if price else None)
 

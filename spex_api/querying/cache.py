@@ -102,23 +102,24 @@ class Cached(Policy):
         """
         asked = self._keyed(request)
         while True:
-            if self.mode is not Mode.REFRESH or asked.key in self._underway.refreshed:
-                known = self._lookup(asked)
-                if known is not None:
-                    self.meter.cached += 1
-                    return known
-            if asked.key in self._underway.refusals:
-                raise copy(self._underway.refusals[asked.key])
-            if self.mode is Mode.REPLAY:
-                raise _missing(request, self.model, "a replay asks nothing")
             flight = self._underway.flights.get(asked.key)
             if flight is not None:
                 # A follower that is cancelled must not take the flight of the others with it.
                 await asyncio.shield(flight)
                 continue
-            completion = await self._ask(request, asked)
-            if completion is not None:
-                return completion
+            # Claimed before it is looked for: what another process asked is on disk by then, since
+            # it wrote that before its own claim ended. So one look is enough.
+            claimed = self.mode is Mode.LIVE and self.store.claim(asked.key)
+            try:
+                known = self._known(request, asked)
+                if known is not None:
+                    return known
+                if claimed or self.mode is Mode.REFRESH:
+                    return await self._ask(request, asked)
+            finally:
+                if claimed:
+                    self.store.release(asked.key)
+            await asyncio.sleep(_PAUSE)
 
     def holds(self, request: CompletionRequest) -> bool:
         """Whether this question would be answered from disk. Sends nothing, and reads no record."""
@@ -141,17 +142,30 @@ class Cached(Policy):
     def _keyed(self, request: CompletionRequest) -> Keyed:
         return Keyed.of(self.fingerprint(request))
 
-    async def _ask(self, request: CompletionRequest, asked: Keyed) -> Completion | None:
-        """Asks for all who wait for this key, and writes the answer before anyone has it.
+    def _known(self, request: CompletionRequest, asked: Keyed) -> Completion | None:
+        """The answer on disk, or None where it is to be asked for.
 
-        Returns:
-            The answer, or None where another process has put it on disk in the meantime.
+        Raises:
+            BadRequest: it was refused in this run.
+            CacheMiss: in a replay, there is none.
+            CacheCorrupt: the record is not what was written.
         """
+        if self.mode is not Mode.REFRESH or asked.key in self._underway.refreshed:
+            known = self._lookup(asked)
+            if known is not None:
+                self.meter.cached += 1
+                return known
+        if asked.key in self._underway.refusals:
+            raise copy(self._underway.refusals[asked.key])
+        if self.mode is Mode.REPLAY:
+            raise _missing(request, self.model, "a replay asks nothing")
+        return None
+
+    async def _ask(self, request: CompletionRequest, asked: Keyed) -> Completion:
+        """Asks for all who wait for this key, and writes the answer before anyone has it."""
         flight = asyncio.get_running_loop().create_future()
         self._underway.flights[asked.key] = flight
         try:
-            if self.mode is Mode.LIVE and await self._answered_elsewhere(asked.key):
-                return None
             completion = await self.inner.complete(request)
             await self._writer.write(asked.key, self._record(asked, completion))
         except Exception as error:
@@ -161,22 +175,10 @@ class Cached(Policy):
             flight.exception()  # it may be that nobody waits; then nobody is to be told
             raise
         finally:
-            self.store.release(asked.key)
             del self._underway.flights[asked.key]
             if not flight.done():
                 flight.set_result(None)
         return completion
-
-    async def _answered_elsewhere(self, key: str) -> bool:
-        """Waits while another process asks the same; whether the answer is on disk by now.
-
-        Where it is not, this process has claimed the question.
-        """
-        while not self.store.claim(key):
-            await asyncio.sleep(_PAUSE)
-            if key in self.store:
-                return True
-        return key in self.store
 
     def _record(self, asked: Keyed, completion: Completion) -> bytes:
         if self.mode is Mode.REFRESH:

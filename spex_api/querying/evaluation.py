@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -20,10 +20,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from spex_api.querying.opening import Opened
     from spex_api.querying.probing.probed import Probed
     from spex_api.samples import QueryPlan
 
-__all__ = ["Evaluation"]
+__all__ = ["NO_DRAWS", "Evaluation"]
+
+NO_DRAWS: Final = (0.0, 0.0)
+"""Hits and trials of a value that is not the log-odds of a share."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,11 +37,14 @@ class Evaluation:
     Attributes:
         values: shape (num_masks,); NaN where there is no value.
         variances: shape (num_masks,).
+        draws: shape (num_masks, 2), hits and trials where a value is the log-odds of a share of
+            samples; no trials where it is not.
         censored: how many values are only bounds.
         without_value: how many masks were answered without a value in the answer.
         refused: how many masks the endpoint refused for good. Here as above, masks that read the
             same count once.
         usage: what all answers took, whether they were asked now or before.
+        second: the same of a second model's answers, which `usage` does not count.
         models: how many answers each served model gave, by its name and fingerprint.
         complete: whether every mask was answered or refused; else the budget ended first.
         outcomes: how many answers ended in each way; see `Outcome`.
@@ -45,6 +52,7 @@ class Evaluation:
 
     values: NDArray[np.float64]
     variances: NDArray[np.float64]
+    draws: NDArray[np.float64]
     censored: int
     without_value: int
     refused: int
@@ -52,27 +60,38 @@ class Evaluation:
     models: dict[str, int]
     complete: bool
     outcomes: dict[str, int] = field(default_factory=dict)
+    second: Usage = field(default_factory=Usage)
 
     @classmethod
-    def nothing(cls, probed: Probed | None = None) -> Evaluation:
+    def nothing(cls, probed: Probed | None = None, opened: Opened | None = None) -> Evaluation:
         """What came of asking no mask yet: the zero of the addition.
 
         Args:
             probed: what was found out before, by questions of which some are none of the masks'.
+            opened: what the score had to know first.
         """
         zero = cls.of_values((), 0)
+        if opened is not None:
+            zero = replace(zero, usage=opened.usage, models=dict(Counter(opened.served)))
         if probed is None:
             return zero
-        return replace(zero, usage=probed.extra, models=dict(probed.extra_served))
+        return replace(
+            zero,
+            usage=zero.usage + probed.extra,
+            second=probed.extra_second,
+            models=_sum(zero.models, dict(probed.extra_served)),
+        )
 
     def __add__(self, later: Evaluation) -> Evaluation:
         return Evaluation(
             values=np.concatenate([self.values, later.values]),
             variances=np.concatenate([self.variances, later.variances]),
+            draws=np.concatenate([self.draws, later.draws]),
             censored=self.censored + later.censored,
             without_value=self.without_value + later.without_value,
             refused=self.refused + later.refused,
             usage=self.usage + later.usage,
+            second=self.second + later.second,
             models=_sum(self.models, later.models),
             complete=self.complete and later.complete,
             outcomes=_sum(self.outcomes, later.outcomes),
@@ -92,7 +111,8 @@ class Evaluation:
                 "finite number a mask is expected."
             )
         usage = Usage(requests=num_masks)
-        return cls(column, np.zeros(num_masks), 0, 0, 0, usage, {}, complete=True)
+        exact, none = np.zeros(num_masks), np.tile(NO_DRAWS, (num_masks, 1))
+        return cls(column, exact, none, 0, 0, 0, usage, {}, complete=True)
 
     @property
     def withheld(self) -> int:
@@ -128,7 +148,9 @@ class Evaluation:
             )
         variances = self.variances if self.variances[chosen].any() else None
         values = np.where(rows, self.values, np.nan)
-        return Samples.from_plan(plan, values, variances, ordered=ordered)
+        hits, trials = self.draws.T
+        draws = (hits, trials) if (trials[chosen] > 0).all() else None
+        return Samples.from_plan(plan, values, variances, ordered=ordered, draws=draws)
 
     def anchor(self, row: int) -> float | None:
         """The value under the mask of this row, where there is one."""

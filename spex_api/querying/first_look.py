@@ -16,6 +16,7 @@ import numpy as np
 from spex_api.errors import CacheMiss
 from spex_api.events import Notice
 from spex_api.querying.probe import extra_requests, probe
+from spex_api.querying.seconding import num_requests
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,10 +52,12 @@ class FirstLook:
             ScoreError: the endpoint does not even claim to give what the score reads.
         """
         question = function.question(np.ones(function.prompt.num_features, dtype=np.uint8))
-        extra = extra_requests(question)
+        each = num_requests(function.score, function.second, question)
+        extra = extra_requests(question, each)
         if extra > _LARGEST_SHARE * budget.requests:
             extra = 0
-        return cls(function, extra, (budget.requests - extra) // len(question))
+        opened = function.opened.usage.requests if function.opened else 0
+        return cls(function, extra, max(budget.requests - extra - opened, 0) // each)
 
     async def take(self, masks: NDArray[np.uint8]) -> Probed:
         """Asks, and tells the warnings.
@@ -78,12 +81,15 @@ class FirstLook:
                 meter=function.meter,
                 repeats=self.extra > 0,
                 require=True,
+                second=function.second,
             )
         except CacheMiss:
             await function.evaluate(masks)  # counts all that is missing, where the plan lacks some
             raise
         # Those of the plan's masks will be met again, on disk: each is to count once.
-        function.meter.cached -= probed.requests - probed.extra.requests
+        function.meter.cached -= (
+            probed.requests - probed.extra.requests - probed.extra_second.requests
+        )
         for warning in probed.warnings:
             function.on_event(Notice(str(warning)))
         return probed

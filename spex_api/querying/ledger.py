@@ -136,16 +136,9 @@ class Ledger:
     def __init__(
         self, budget: Budget, price: Price | None = None, *, model: str = "this model"
     ) -> None:
-        if budget.usd is not None and price is None:
-            raise UsageError(
-                f"The price of {model} is not known here, so a cap of {budget.usd:g} dollars "
-                "cannot be kept.",
-                cost="Nothing was sent.",
-                advice="Give its price (in a spec: [prices] input and output, in dollars a million "
-                "tokens), or cap the requests or the tokens instead.",
-            )
         self.budget = budget
         self.price = price
+        self.check_price(price, model=model)
         self.spent = Amount()
         self.reserved = Amount()
         self._queue: deque[_Waiting] = deque()
@@ -156,20 +149,42 @@ class Ledger:
         """How many wait for others to settle."""
         return sum(not each.turn.done() for each in self._queue)
 
-    def bound(self, request: CompletionRequest) -> Amount:
-        """The most that one attempt at this can take."""
-        usd = self.price.bound(request) if self.price else None
+    def check_price(self, price: Price | None, *, model: str) -> None:
+        """Lets pass a model that the caps can be kept with.
+
+        Raises:
+            UsageError: there is a cap in dollars, and no price.
+        """
+        if self.budget.usd is not None and price is None:
+            raise UsageError(
+                f"The price of {model} is not known here, so a cap of {self.budget.usd:g} dollars "
+                "cannot be kept.",
+                cost="Nothing was sent.",
+                advice="Give its price (in a spec: [prices] input and output, in dollars a million "
+                "tokens), or cap the requests or the tokens instead.",
+            )
+
+    def bound(self, request: CompletionRequest, *, price: Price | None = None) -> Amount:
+        """The most that one attempt at this can take, at this price or the ledger's own."""
+        known = price or self.price
+        usd = known.bound(request) if known else None
         return Amount.of(1, request.input_bound + request.output_bound, usd)
 
-    async def acquire(self, request: CompletionRequest) -> Reservation:
+    async def acquire(
+        self, request: CompletionRequest, *, price: Price | None = None
+    ) -> Reservation:
         """Sets aside the most that one attempt can take, once there is room; in order.
 
         A call that is cancelled leaves nothing behind.
 
+        Args:
+            request: what is to be sent.
+            price: of the model that it is sent to, where that is not the ledger's own.
+
         Raises:
             BudgetExhausted: there will never be room for it.
         """
-        amount = self.bound(request)
+        amount = self.bound(request, price=price)
         self._check(amount, self.spent)
         if not self._queue and self._fits(amount, self.spent + self.reserved):
             return self._set_aside(amount)

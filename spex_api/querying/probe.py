@@ -55,13 +55,14 @@ _WARM = 1.0
 Question = tuple[CompletionRequest, ...]
 
 
-def extra_requests(question: Question) -> int:
+def extra_requests(question: Question, each: int | None = None) -> int:
     """How many requests a probe takes, at the most, beyond those of a plan whose masks it shares.
 
     Args:
-        question: what one mask takes.
+        question: what one mask asks the model that is explained.
+        each: how many requests one mask takes, those to a second model among them.
     """
-    return (_REPEATS - 1) * len(question) + len(_warm(question))
+    return (_REPEATS - 1) * (each or len(question)) + len(_warm(question))
 
 
 def most_requests(question: Question) -> int:
@@ -85,6 +86,7 @@ async def probe(
     clock: Clock | None = None,
     repeats: bool = True,
     require: bool = False,
+    second: Adapter | None = None,
 ) -> Probed:
     """Asks, and says what is true of the endpoint.
 
@@ -101,6 +103,7 @@ async def probe(
         repeats: whether the whole prompt is asked again and again, and at another temperature;
             without, all that is asked is under `masks`.
         require: whether a fatal finding is raised, at the first answer that has one.
+        second: the score's second model, where it has one.
 
     Raises:
         EndpointUnfit: with `require`, what the endpoint answers cannot be trusted.
@@ -110,7 +113,7 @@ async def probe(
         CacheMiss: an answer is missing, and no connection may be opened.
         AdapterError: the endpoint failed. What was answered before is on disk.
     """
-    inquiry = Inquiry(adapter, score, meter, clock or RealClock())
+    inquiry = Inquiry(adapter, score, meter, clock or RealClock(), second, prompt.tools)
     whole = [1] * prompt.num_features
     rows = [whole, [0] * prompt.num_features, *_between(prompt.num_features, masks, seed)]
     try:

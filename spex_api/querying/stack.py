@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from spex_api.errors import UsageError
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from spex_api.events import EventHandler
+    from spex_api.querying.cache import AnswerStore
     from spex_api.querying.policy import Meter
 
 __all__ = ["Stack", "Terms", "open_stack"]
@@ -64,11 +65,39 @@ class Stack:
         adapter: what to ask.
         ledger: what is spent and set aside.
         concurrency: the most requests that are under way at once.
+        price: what the model costs, or None where nobody knows.
     """
 
     adapter: Cached
     ledger: Ledger
     concurrency: int
+    price: Price | None
+
+    @asynccontextmanager
+    async def beside(
+        self, model: str | Adapter, *, on_event: EventHandler = ignore
+    ) -> AsyncIterator[Stack]:
+        """A second model under the same budget, over the same answers on disk.
+
+        Its price is the price list's, and its limits are learned from its replies.
+
+        Args:
+            model: as for `open_stack`.
+            on_event: is told of waits and downloads.
+
+        Raises:
+            UsageError: no adapter has that name, or a cap in dollars meets a model of unknown
+                price.
+        """
+        first = self.adapter
+        async with _connected(model, on_event=on_event) as adapter:
+            price = price_for(adapter, None)
+            self.ledger.check_price(price, model=adapter.model)
+            terms = Terms(mode=first.mode, store_prompts=first.store_prompts)
+            asked = _traced(adapter, model)
+            yield _stacked(
+                asked, terms, self.ledger, first.store, first.meter, price, on_event=on_event
+            )
 
 
 @asynccontextmanager
@@ -96,22 +125,47 @@ async def open_stack(
         CacheCorrupt: the folder of answers is not ours.
     """
     terms = terms or Terms()
-    mode = Mode.REPLAY if is_offline() else Mode(terms.mode)
-    adapter = load_adapter(model, on_event=on_event) if isinstance(model, str) else model
-    concurrency = terms.concurrency or adapter.capabilities.concurrency
-    price = price_for(adapter, terms.price)
-    # A replay spends nothing: it needs no price to keep a cap.
-    caps = Budget(budget.requests) if mode is Mode.REPLAY else budget
-    ledger = Ledger(caps, price, model=adapter.model)
-    provider = model.partition(":")[0] if isinstance(model, str) else "custom"
-    limiter = Limiter(terms.limits, concurrency=concurrency)
-    asked = Throttled(Traced(adapter, provider), limiter)
-    paid = Retrying(Budgeted(asked, ledger, meter), meter, on_event=on_event)
-    store = DiskStore(answers_folder())
+    if is_offline():
+        terms = replace(terms, mode=Mode.REPLAY)
+    async with _connected(model, on_event=on_event) as adapter:
+        price = price_for(adapter, terms.price)
+        # A replay spends nothing: it needs no price to keep a cap.
+        caps = Budget(budget.requests) if terms.mode == Mode.REPLAY else budget
+        ledger = Ledger(caps, price, model=adapter.model)
+        with closing(DiskStore(answers_folder())) as store:
+            asked = _traced(adapter, model)
+            yield _stacked(asked, terms, ledger, store, meter, price, on_event=on_event)
+
+
+@asynccontextmanager
+async def _connected(model: str | Adapter, *, on_event: EventHandler) -> AsyncIterator[Adapter]:
+    """The adapter of a name, closed at the end; one that is given stays open."""
+    if not isinstance(model, str):
+        yield model
+        return
+    adapter = load_adapter(model, on_event=on_event)
     try:
-        cached = Cached(paid, store, meter, mode, store_prompts=terms.store_prompts)
-        yield Stack(cached, ledger, concurrency)
+        yield adapter
     finally:
-        store.close()
-        if adapter is not model:
-            await adapter.aclose()
+        await adapter.aclose()
+
+
+def _traced(adapter: Adapter, model: str | Adapter) -> Traced:
+    return Traced(adapter, model.partition(":")[0] if isinstance(model, str) else "custom")
+
+
+def _stacked(
+    adapter: Traced,
+    terms: Terms,
+    ledger: Ledger,
+    store: AnswerStore,
+    meter: Meter,
+    price: Price | None,
+    *,
+    on_event: EventHandler,
+) -> Stack:
+    concurrency = terms.concurrency or adapter.capabilities.concurrency
+    asked = Throttled(adapter, Limiter(terms.limits, concurrency=concurrency))
+    paid = Retrying(Budgeted(asked, ledger, meter, price), meter, on_event=on_event)
+    cached = Cached(paid, store, meter, Mode(terms.mode), store_prompts=terms.store_prompts)
+    return Stack(cached, ledger, concurrency, price)

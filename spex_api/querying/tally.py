@@ -12,15 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spex_api.completions import WITHHELD, Usage
-from spex_api.querying.evaluation import Evaluation
+from spex_api.querying.evaluation import NO_DRAWS, Evaluation
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
-    from spex_api.completions import Completion
     from spex_api.errors import BadRequest, CacheMiss
+    from spex_api.querying.seconding import MaskAnswers
     from spex_api.scores import Scored
 
 __all__ = ["Tally"]
@@ -45,6 +43,7 @@ class Tally:
     bearable: float
     values: NDArray[np.float64] = field(init=False)
     variances: NDArray[np.float64] = field(init=False)
+    draws: NDArray[np.float64] = field(init=False)
     asked: NDArray[np.intp] = field(init=False)
     total: int = field(init=False)
     num_known: int = field(init=False)
@@ -52,6 +51,7 @@ class Tally:
     censored: int = 0
     without_value: int = 0
     usage: Usage = field(default_factory=Usage)
+    second: Usage = field(default_factory=Usage)
     models: Counter[str] = field(default_factory=Counter)
     outcomes: Counter[str] = field(default_factory=Counter)
     refused: int = 0
@@ -67,8 +67,10 @@ class Tally:
         earlier = len(self.before.values)
         self.values = np.full(len(self.sources), np.nan)
         self.variances = np.zeros(len(self.sources))
+        self.draws = np.tile(NO_DRAWS, (len(self.sources), 1))
         self.values[:earlier] = self.before.values
         self.variances[:earlier] = self.before.variances
+        self.draws[:earlier] = self.before.draws
         different = np.flatnonzero(self.sources == np.arange(len(self.sources)))
         self.asked = different[different >= earlier]
         self.total = len(different)
@@ -112,16 +114,19 @@ class Tally:
         if self.first_missing is None or row < self.first_missing[0]:
             self.first_missing = (row, error)
 
-    def count(self, row: int, completions: Sequence[Completion], scored: Scored) -> None:
-        """Counts the answers to one question, and keeps the number in them."""
+    def count(self, row: int, answers: MaskAnswers, scored: Scored) -> None:
+        """Counts the answers under one mask, and keeps the number in them."""
         self.num_answered += 1
         self.values[row], self.variances[row] = scored.value, scored.variance
+        self.draws[row] = scored.draws or NO_DRAWS
         self.without_value += not scored.known
         self.censored += scored.known and scored.censored
-        for completion in completions:
+        for completion in answers.first:
             self.usage += completion.usage
-            self.models[" ".join(filter(None, (completion.model, completion.fingerprint)))] += 1
+            self.models[completion.served] += 1
             self.outcomes[completion.outcome.value] += 1
+        for completion in answers.second:
+            self.second += completion.usage
 
     @property
     def withheld(self) -> int:
@@ -134,10 +139,12 @@ class Tally:
         return Evaluation(
             values=self.values[later],
             variances=self.variances[later],
+            draws=self.draws[later],
             censored=self.censored,
             without_value=self.without_value,
             refused=self.refused,
             usage=self.usage,
+            second=self.second,
             models=dict(sorted(self.models.items())),
             complete=self.failure is None,
             outcomes=dict(sorted(self.outcomes.items())),

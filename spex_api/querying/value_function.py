@@ -16,16 +16,19 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spex_api.completions import WITHHELD
+from spex_api.completions import WITHHELD, Fingerprint
 from spex_api.errors import BadRequest, CacheMiss, ScoreError, Unavailable
 from spex_api.events import EventHandler, Notice, Progress, ignore
+from spex_api.querying.cache import Cached
 from spex_api.querying.evaluation import Evaluation
 from spex_api.querying.idle import IdleTasks, watch_idle
+from spex_api.querying.opening import Opened, open_score
+from spex_api.querying.seconding import MaskAnswers, num_requests, second_questions
 from spex_api.querying.tally import Tally
 from spex_api.querying.verdict import check_share, settle
 
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
     from spex_api.querying.adapter import Adapter
     from spex_api.querying.batches.opening import FillFirst
     from spex_api.querying.policy import Meter
+    from spex_api.querying.pricing import Price
     from spex_api.scores import Score, Scored
 
 __all__ = ["Evaluation", "ValueFunction"]
@@ -61,9 +65,11 @@ class ValueFunction:
         concurrency: how many masks may be under way at once.
         on_event: is told how far it is.
         usd_cap: what may be spent, for who draws it: keeping to it is a policy's business.
-        cost_bound: the most that a request costs in dollars, where a price is known: what a replay
-            lacks is told with its price.
+        price: what the model costs, where it is known: what a replay lacks is told with it.
         fill_first: brings answers to disk before they are asked one by one, as batches do.
+        second: the score's second model, behind policies of its own, where it has one.
+        second_price: what that costs, where it is known.
+        opened: what the score had to know first, once it was asked.
     """
 
     prompt: Prompt
@@ -73,8 +79,38 @@ class ValueFunction:
     concurrency: int
     on_event: EventHandler = ignore
     usd_cap: float | None = None
-    cost_bound: Callable[[CompletionRequest], float] | None = None
+    price: Price | None = None
     fill_first: FillFirst | None = None
+    second: Adapter | None = None
+    second_price: Price | None = None
+    opened: Opened | None = None
+
+    async def open(self) -> ValueFunction:
+        """The same function, its score knowing what it must; asks for that, if need be.
+
+        Raises:
+            ScoreError: the answers do not hold what the score needs.
+            CacheMiss: an answer is missing, and no connection may be opened.
+            AdapterError: the endpoint failed. What was answered before is on disk.
+        """
+        whole = self.prompt.render([True] * self.prompt.num_features)
+        opened = await open_score(self.score, self.adapter, whole, tools=self.prompt.tools)
+        return replace(self, score=opened.score, opened=opened)
+
+    def key(self, request: CompletionRequest) -> str:
+        """What the answer to a request is kept under."""
+        adapter = self.adapter
+        body = adapter.body(request)
+        return Fingerprint(adapter.endpoint, adapter.model, body, request.sample_index).digest()
+
+    def holds(self, request: CompletionRequest) -> bool:
+        """Whether a request would be answered from disk."""
+        return isinstance(self.adapter, Cached) and self.adapter.holds(request)
+
+    def bound_of(self, adapter: Adapter) -> Callable[[CompletionRequest], float] | None:
+        """The most that a request to this one of the two models costs, where that is known."""
+        price = self.price if adapter is self.adapter else self.second_price
+        return price.bound if price else None
 
     def requests_per_mask(self) -> int:
         """How many requests one mask takes.
@@ -82,7 +118,8 @@ class ValueFunction:
         Raises:
             ScoreError: the endpoint cannot give what the score reads.
         """
-        return len(self.question(np.ones(self.prompt.num_features, dtype=np.uint8)))
+        question = self.question(np.ones(self.prompt.num_features, dtype=np.uint8))
+        return num_requests(self.score, self.second, question)
 
     def question(self, mask: NDArray[np.uint8]) -> tuple[CompletionRequest, ...]:
         """What is asked under a mask.
@@ -91,7 +128,8 @@ class ValueFunction:
             ScoreError: the endpoint cannot give what the score reads.
         """
         kept: list[int] = mask.tolist()
-        return self.score.requests(self.prompt.render(kept), self.adapter.capabilities)
+        asked = self.score.requests(self.prompt.render(kept), self.adapter.capabilities)
+        return tuple(request.with_tools(self.prompt.tools) for request in asked)
 
     async def evaluate(
         self, masks: NDArray[np.uint8], *, before: Evaluation | None = None
@@ -137,9 +175,9 @@ class ValueFunction:
         first: dict[bytes, int] = {}
 
         def source(row: int) -> int:
-            # A question is a pure function of these texts: roles and settings are the same for all.
-            texts = [turn.content for turn in self.prompt.render(masks[row].tolist())]
-            digest = hashlib.blake2b(repr(texts).encode(), digest_size=16).digest()
+            # A question is a pure function of these turns: all settings are the same for all.
+            read = repr([turn.read for turn in self.prompt.render(masks[row].tolist())])
+            digest = hashlib.blake2b(read.encode(), digest_size=16).digest()
             return first.setdefault(digest, row)
 
         return np.fromiter(map(source, range(len(masks))), dtype=np.intp, count=len(masks))
@@ -156,7 +194,7 @@ class _Run:
 
     async def look_at_first(self, rows: Sequence[int]) -> None:
         """Asks the first few masks, and lets the score look at the answers."""
-        looked_at: list[tuple[Completion, ...]] = []
+        looked_at: list[MaskAnswers] = []
         tally = self.tally
         # One alone: if the endpoint cannot be reached, or refuses everything, that is said once.
         for first_few in (rows[:1], rows[1:]):
@@ -176,14 +214,14 @@ class _Run:
             )
             return
         try:
-            self.function.score.check(given or looked_at)
+            self.function.score.check([answers.together for answers in given or looked_at])
         except ScoreError as error:
             tally.fail(error)
 
     async def ask_all(
         self,
         rows: Sequence[int],
-        keep: Callable[[tuple[Completion, ...]], None] | None = None,
+        keep: Callable[[MaskAnswers], None] | None = None,
     ) -> None:
         """Asks, and counts each answer as it comes; none is held in memory but what `keep` keeps.
 
@@ -213,44 +251,54 @@ class _Run:
                 # Nobody here broke it off; without this its masks would be lost without a word.
                 self.tally.fail(Unavailable("A request was cancelled by what sends it."))
 
-    async def _work(
-        self, queue: Iterator[int], keep: Callable[[tuple[Completion, ...]], None] | None
-    ) -> None:
+    async def _work(self, queue: Iterator[int], keep: Callable[[MaskAnswers], None] | None) -> None:
         for row in queue:
             if self.tally.stopped:
                 return
             try:
-                completions = await self._answers(row)
-                if completions is not None:
-                    self._count(row, completions)
+                answers = await self._answers(row)
+                if answers is not None:
+                    self._count(row, answers)
             except BadRequest as error:
                 self._refuse(error)
             except Exception as error:  # noqa: BLE001 - kept, and raised once all are back
                 self.tally.fail(error)
             else:
-                if completions is not None and keep is not None:
-                    keep(completions)
+                if answers is not None and keep is not None:
+                    keep(answers)
             if self.tally.stopped:
                 self.idle_tasks.break_off()
 
-    async def _answers(self, row: int) -> tuple[Completion, ...] | None:
-        """The answers to one question, or None where one is not on disk and cannot be asked for."""
+    async def _answers(self, row: int) -> MaskAnswers | None:
+        """The answers under one mask, or None where one is not on disk and cannot be asked for."""
+        function = self.function
+        first = await self._ask(row, function.adapter, function.question(self.masks[row]))
+        if first is None:
+            return None
+        about = second_questions(function.score, function.second, first)
+        if function.second is None or not about:
+            return MaskAnswers(first)
+        second = await self._ask(row, function.second, about)
+        return None if second is None else MaskAnswers(first, second)
+
+    async def _ask(
+        self, row: int, adapter: Adapter, question: tuple[CompletionRequest, ...]
+    ) -> tuple[Completion, ...] | None:
         completions: list[Completion] = []
-        question = self.function.question(self.masks[row])
-        bound = self.function.cost_bound
+        bound = self.function.bound_of(adapter)
         for request in question:
             self.tally.looked_up += 1
             try:
-                completions.append(await self.function.adapter.complete(request))
+                completions.append(await adapter.complete(request))
             except CacheMiss as error:
                 self.tally.miss(row, error, None if bound is None else bound(request))
         return tuple(completions) if len(completions) == len(question) else None
 
-    def _count(self, row: int, completions: tuple[Completion, ...]) -> None:
+    def _count(self, row: int, answers: MaskAnswers) -> None:
         tally = self.tally
-        scored: Scored = self.function.score.value(completions)
+        scored: Scored = self.function.score.value(answers.together)
         num_withheld, num_models = tally.withheld, len(tally.models)
-        tally.count(row, completions, scored)
+        tally.count(row, answers, scored)
         if tally.withheld and not num_withheld and not tally.before.withheld:
             self.function.on_event(
                 Notice(
@@ -291,8 +339,8 @@ class _Run:
         )
 
 
-def _withheld(answers: Sequence[Completion]) -> bool:
-    return any(answer.outcome in WITHHELD for answer in answers)
+def _withheld(answers: MaskAnswers) -> bool:
+    return any(answer.outcome in WITHHELD for answer in answers.first)
 
 
 def _counts(tally: Tally, meter: Meter) -> dict[str, object]:

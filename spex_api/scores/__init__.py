@@ -1,6 +1,22 @@
-"""Completions → value: what to ask for, and the number in the answer."""
+"""Completions → a value, its variance, and whether it is censored: what to ask for, how to read."""
 
+from spex_api.scores.frequency import LabelFrequency
 from spex_api.scores.label import LabelLogOdds
-from spex_api.scores.score import Labelled, Score, Scored
+from spex_api.scores.matching import JsonField, Matcher, Pattern, Predicate, Refusal, Words
+from spex_api.scores.score import Labelled, Opening, Score, Scored, Seconded
 
-__all__ = ["LabelLogOdds", "Labelled", "Score", "Scored"]
+__all__ = [
+    "JsonField",
+    "LabelFrequency",
+    "LabelLogOdds",
+    "Labelled",
+    "Matcher",
+    "Opening",
+    "Pattern",
+    "Predicate",
+    "Refusal",
+    "Score",
+    "Scored",
+    "Seconded",
+    "Words",
+]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
 import typer
 
 from spex_api.cli import probe as cli
+from spex_api.completions import Capabilities
 from spex_api.errors import AuthenticationFailed, SpecError
 from spex_api.querying.pricing import Price
 
@@ -75,7 +77,8 @@ def test_json_is_one_object(chat_server, capsys):
     told = json.loads(capsys.readouterr().out)
     assert told["is_fit"] is True
     assert told["noise_floor"] == 0.0
-    assert told["capabilities"] == {"top_logprobs": 2, "concurrency": 16, "free": False}
+    found = Capabilities(top_logprobs=2, concurrency=16)
+    assert told["capabilities"] == json.loads(json.dumps(dataclasses.asdict(found)))
     assert {"about", "verdict", "sentence", "remedy"} == set(told["findings"][0])
     assert told["served"] == {"toy-2026 fp_toy": 9}
     assert told["usage"]["input_tokens"] == 9 * 30

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 import pytest
 from spex_adapters.openai import OpenAIAdapter
 
-from spex_api.completions import CompletionRequest, Fingerprint, Message
+from spex_api.completions import Ask, CompletionRequest, Fingerprint, Message, Target, Way
 from spex_api.querying.answers.record import Keyed
 from spex_api.testing import FunctionAdapter
 
@@ -22,6 +22,11 @@ IN_THE_KEY = {
     "temperature": 0.5,
     "top_logprobs": 3,
     "sample_index": 1,
+    "ask": Ask.TOKENS,
+    "num_samples": 2,
+    "target": Target("yes", Way.GRAMMAR),
+    "exact_tokens": (1, 2),
+    "tools": ('{"name":"look_up"}',),
 }
 """The fields of a request whose change asks another question, each with another value."""
 
@@ -42,7 +47,10 @@ BUILDERS = {
     "openai": openai_model,
     "compatible": lambda: openai_model("http://localhost:8000/v1"),
 }
-UNSAID: dict[str, set[str]] = {name: set() for name in BUILDERS}
+UNCLAIMED = {"ask", "target", "exact_tokens"}
+"""What no adapter claims to be able to do yet, so that no score asks for it."""
+UNSAID: dict[str, set[str]] = {name: set(UNCLAIMED) for name in BUILDERS}
+UNSAID["function"] |= {"num_samples", "tools"}
 """The fields that a dialect has no word for, so that they reach neither wire nor key."""
 
 if find_spec("spex_adapters.anthropic") is not None:
@@ -51,7 +59,7 @@ if find_spec("spex_adapters.anthropic") is not None:
     BUILDERS["anthropic"] = lambda: AnthropicAdapter(
         "claude-sonnet-5-5", base_url="https://api.anthropic.com"
     )
-    UNSAID["anthropic"] = {"temperature", "top_logprobs"}
+    UNSAID["anthropic"] = UNCLAIMED | {"temperature", "top_logprobs", "num_samples"}
 
 
 def key_of(adapter, request: CompletionRequest) -> str:

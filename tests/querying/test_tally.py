@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from spex_api.completions import Completion, Outcome, Usage
 from spex_api.errors import BadRequest, CacheMiss
 from spex_api.querying.evaluation import Evaluation
+from spex_api.querying.seconding import MaskAnswers
 from spex_api.querying.tally import Tally
 from spex_api.scores import Scored
 
@@ -17,6 +18,10 @@ from spex_api.scores import Scored
 def answer(outcome=Outcome.ANSWERED, *, model="m", fingerprint="") -> Completion:
     usage = Usage(requests=1, input_tokens=10, output_tokens=1)
     return Completion("x", outcome=outcome, model=model, fingerprint=fingerprint, usage=usage)
+
+
+def answers(*first) -> MaskAnswers:
+    return MaskAnswers(first)
 
 
 def tally_of(sources, before=None) -> Tally:
@@ -29,7 +34,7 @@ def test_masks_that_read_alike_share_a_value():
     assert tally.asked.tolist() == [0, 1, 3]
     assert (tally.total, tally.num_known) == (3, 0)
     for row in (3, 0, 1):
-        tally.count(row, [answer()], Scored(float(row), 0.5))
+        tally.count(row, answers(answer()), Scored(float(row), 0.5))
     found = tally.evaluation()
     np.testing.assert_array_equal(found.values, [0, 1, 0, 3, 1])
     np.testing.assert_array_equal(found.variances, [0.5] * 5)
@@ -40,13 +45,13 @@ def test_masks_that_read_alike_share_a_value():
 def test_later_masks_take_the_values_of_earlier_ones():
     """What was asked before is not asked again, a hole of then stays one, and counts go on."""
     before = tally_of([0, 1, 2])
-    before.count(0, [answer()], Scored(7.0))
+    before.count(0, answers(answer()), Scored(7.0))
     before.refuse(BadRequest("No."))
-    before.count(2, [answer()], Scored(9.0))
+    before.count(2, answers(answer()), Scored(9.0))
     tally = tally_of([0, 1, 2, 0, 1, 5], before.evaluation())
     assert tally.asked.tolist() == [5]
     assert (tally.total, tally.num_known, tally.answered) == (4, 3, 2)
-    tally.count(5, [answer()], Scored(1.0))
+    tally.count(5, answers(answer()), Scored(1.0))
     np.testing.assert_array_equal(tally.evaluation().values, [7.0, np.nan, 1.0])
     assert tally.evaluation().refused == 0
 
@@ -54,9 +59,11 @@ def test_later_masks_take_the_values_of_earlier_ones():
 def test_each_kind_of_answer_is_counted():
     """Bounds, answers without a value, outcomes and served models, each in its own count."""
     tally = tally_of([0, 1, 2, 3])
-    tally.count(0, [answer(fingerprint="a"), answer(fingerprint="b")], Scored(1.0))
-    tally.count(1, [answer(Outcome.REFUSED), answer(Outcome.TRUNCATED)], Scored(float("nan")))
-    tally.count(2, [answer(Outcome.FILTERED), answer()], Scored(2.0, censored=True))
+    tally.count(0, answers(answer(fingerprint="a"), answer(fingerprint="b")), Scored(1.0))
+    tally.count(
+        1, answers(answer(Outcome.REFUSED), answer(Outcome.TRUNCATED)), Scored(float("nan"))
+    )
+    tally.count(2, answers(answer(Outcome.FILTERED), answer()), Scored(2.0, censored=True))
     found = tally.evaluation()
     assert (found.without_value, found.censored) == (1, 1)
     assert found.outcomes == {"answered": 3, "filtered": 1, "refused": 1, "truncated": 1}
@@ -103,7 +110,7 @@ def test_one_model_is_no_drift():
     """Without a second name there is nothing to warn of."""
     tally = tally_of([0, 1])
     for row in (0, 1):
-        tally.count(row, [answer(model="gpt", fingerprint="fp_1")], Scored(1.0))
+        tally.count(row, answers(answer(model="gpt", fingerprint="fp_1")), Scored(1.0))
     assert tally.evaluation().drift == ""
     assert Evaluation.nothing().drift == ""
 
@@ -112,14 +119,14 @@ def test_drift_is_a_sentence_with_counts():
     """Each model that served is named with its share, the busiest first; of many, four."""
     tally = tally_of(range(4))
     for row, name in enumerate(["old", "new", "new", ""]):
-        tally.count(row, [answer(model=name)], Scored(1.0))
+        tally.count(row, answers(answer(model=name)), Scored(1.0))
     told = tally.evaluation().drift
     assert told.startswith("The answers come from 3 models or systems behind one name: new gave 2")
     assert "old gave 1" in told
     assert "one without a name gave 1" in told
     tally = tally_of(range(6))
     for row in range(6):
-        tally.count(row, [answer(fingerprint=f"fp_{row}")], Scored(1.0))
+        tally.count(row, answers(answer(fingerprint=f"fp_{row}")), Scored(1.0))
     assert tally.evaluation().drift.count(" gave 1") == 4
     assert "2 others the rest" in tally.evaluation().drift
 
@@ -138,7 +145,7 @@ def test_counting_in_parts_adds_up(rows, data):
     def counted(tally: Tally, some) -> Evaluation:
         for row in some:
             scored, outcome = rows[row]
-            tally.count(row, [answer(outcome)], scored)
+            tally.count(row, answers(answer(outcome)), scored)
         return tally.evaluation()
 
     whole = counted(tally_of(range(len(rows))), order)

@@ -8,6 +8,7 @@ import json
 import logging
 import math
 import tracemalloc
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -445,7 +446,12 @@ def test_a_replay_sends_nothing_and_gives_the_same(tmp_path):
 def test_a_replay_counts_all_that_is_missing_and_names_the_first(tmp_path):
     """One error: how many of how many, the first in the plan's order, and what they would cost."""
     with pytest.raises(CacheMiss) as raised:
-        replay(tmp_path / "a", prepared=33, cost_bound=lambda request: 0.125, workers=7)
+        replay(
+            tmp_path / "a",
+            prepared=33,
+            price=SimpleNamespace(bound=lambda request: 0.125),
+            workers=7,
+        )
     told = str(raised.value)
     assert told.startswith("7 of 40 answers are not on disk. The first: No answer of function to ")
     assert repr(TEXTS[33]) in told

@@ -42,6 +42,7 @@ class Answer:
         question: what was asked.
         completions: what was answered, one a request; none where the endpoint refused for good.
         scored: the value, where the answers bear one to be read.
+        second: what the score's second model said of them.
         seconds: how long each answer took that was sent for and came at the first attempt.
     """
 
@@ -50,6 +51,12 @@ class Answer:
     completions: tuple[Completion, ...]
     scored: Scored | None = None
     seconds: tuple[float, ...] = ()
+    second: tuple[Completion, ...] = ()
+
+    @property
+    def together(self) -> tuple[Completion, ...]:
+        """All answers, as the score reads them."""
+        return self.completions + self.second
 
     @property
     def flaws(self) -> tuple[Flaw, ...]:

@@ -10,12 +10,13 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from spex_api.completions import Allowance, Capabilities, Usage
+from spex_api.completions import Allowance, Usage
 from spex_api.errors import BadRequest
 from spex_api.querying.probing.answer import Answer, Asked, noise_floor, value_of
 from spex_api.querying.probing.judging import judge
 from spex_api.querying.probing.probed import Judgement, Latency, Probed, Verdict
 from spex_api.querying.probing.service import judge_headers, judge_latency, judge_service
+from spex_api.querying.seconding import second_questions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,6 +42,8 @@ class Inquiry:
         score: the number in an answer.
         meter: the stack's; None where every answer is sent for.
         clock: what latencies are measured with.
+        second: the score's second model, where it has one.
+        tools: the prompt's.
         answers: in the order of asking.
         given_up: why no log-probs are asked for, where that is so.
         asked: how many requests were made, answered or not.
@@ -50,6 +53,8 @@ class Inquiry:
     score: Score
     meter: Meter | None
     clock: Clock
+    second: Adapter | None = None
+    tools: tuple[str, ...] = ()
     answers: list[Answer] = field(default_factory=list)
     given_up: Judgement | None = None
     asked: int = 0
@@ -94,7 +99,8 @@ class Inquiry:
             ScoreError: the endpoint cannot give what the score reads.
         """
         claimed = self.adapter.capabilities
-        return [self.score.requests(messages, claimed) for messages in rendered]
+        asked = [self.score.requests(messages, claimed) for messages in rendered]
+        return [tuple(each.with_tools(self.tools) for each in question) for question in asked]
 
     async def ask(self, asked: Asked, question: tuple[CompletionRequest, ...]) -> None:
         """Asks, reads, and keeps; what the endpoint refuses for good is kept as refused.
@@ -120,8 +126,19 @@ class Inquiry:
         answer = Answer(asked, question, tuple(completions), seconds=tuple(seconds))
         lies = any(flaw.is_fatal for flaw in answer.flaws)
         if completions and self.reads_values and asked is not Asked.WARM and not lies:
-            answer = replace(answer, scored=self.score.value(completions))
+            answer = replace(answer, second=await self._second(completions))
+            answer = replace(answer, scored=self.score.value(answer.together))
         self.answers.append(answer)
+
+    async def _second(self, completions: list[Completion]) -> tuple[Completion, ...]:
+        """What the second model says of these answers.
+
+        Raises:
+            AdapterError: as it does.
+        """
+        about = second_questions(self.score, self.second, completions)
+        self.asked += len(about)
+        return tuple([await self.second.complete(each) for each in about] if self.second else ())
 
     def probed(self) -> Probed:
         """What all of this amounts to."""
@@ -130,12 +147,8 @@ class Inquiry:
             found.append(self.given_up)
         every = self._completions
         usage = sum((each.usage for each in every), start=Usage())
-        extra = [
-            each
-            for answer in self.answers
-            if answer.asked in {Asked.REPEAT, Asked.WARM}
-            for each in answer.completions
-        ]
+        repeats = [each for each in self.answers if each.asked in {Asked.REPEAT, Asked.WARM}]
+        extra = [each for answer in repeats for each in answer.completions]
         latency = self._latency()
         told = [each.allowances for each in every if each.allowances]
         allowances = told[-1] if told else ()
@@ -150,8 +163,10 @@ class Inquiry:
         return Probed(
             model=self.adapter.model,
             endpoint=self.adapter.endpoint,
-            capabilities=Capabilities(
-                self._longest_list(trusted=trusted), concurrency, free=claimed.free
+            capabilities=replace(
+                claimed,
+                top_logprobs=self._longest_list(trusted=trusted),
+                concurrency=concurrency,
             ),
             findings=tuple(found),
             noise_floor=noise_floor(self.answers),
@@ -162,8 +177,11 @@ class Inquiry:
             allowances=allowances,
             usage=usage,
             extra=sum((each.usage for each in extra), start=Usage()),
+            extra_second=sum(
+                (each.usage for answer in repeats for each in answer.second), start=Usage()
+            ),
             extra_served=_served(extra),
-            requests=len(every),
+            requests=len(every) + sum(len(answer.second) for answer in self.answers),
         )
 
     @property
@@ -185,8 +203,7 @@ class Inquiry:
 
 def _served(completions: Sequence[Completion]) -> tuple[tuple[str, int], ...]:
     """How many answers each served model gave, by its name and fingerprint."""
-    names = (" ".join(filter(None, (each.model, each.fingerprint))) for each in completions)
-    return tuple(sorted(Counter(names).items()))
+    return tuple(sorted(Counter(each.served for each in completions).items()))
 
 
 def recommended_concurrency(

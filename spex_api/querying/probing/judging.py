@@ -106,13 +106,13 @@ def _labels(answers: Sequence[Answer], score: Score) -> Iterator[Judgement]:
         )
         return
     try:
-        score.check([each.completions for each in masked or asked])
+        score.check([each.together for each in masked or asked])
     except ScoreError as error:
         yield Judgement("labels", Verdict.FATAL, error.cause, error.advice)
         return
     if not (masked and isinstance(score, Labelled)):
         return
-    found = [score.found(each.completions) for each in masked]
+    found = [score.found(each.together) for each in masked]
     total = len(masked)
     rare = {label: sum(label in labels for labels in found) for label in score.labels}
     missing = [f"{label!r} in {n} of {total}" for label, n in rare.items() if n < total]

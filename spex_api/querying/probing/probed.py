@@ -97,6 +97,7 @@ class Probed:
             with any; never of answers from disk.
         usage: what all answers took, whether they were sent for now or before.
         extra: of it, what repeats took, and other questions that no plan asks.
+        extra_second: what a second model took for the same; `usage` does not count it.
         extra_served: how many of those each served model answered.
         requests: how many were asked, those answered from disk among them.
     """
@@ -113,6 +114,7 @@ class Probed:
     allowances: tuple[Allowance, ...] = ()
     usage: Usage = field(default_factory=Usage)
     extra: Usage = field(default_factory=Usage)
+    extra_second: Usage = field(default_factory=Usage)
     extra_served: tuple[tuple[str, int], ...] = ()
     requests: int = 0
 

@@ -1,0 +1,110 @@
+"""Several answers to one question: how they are asked for, and the mean of what is read in them.
+
+An answer that was withheld is none of them: it is paid and counted, but holds nothing to be read.
+What this module does not know: what is read in an answer.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from typing import TYPE_CHECKING
+
+from spex_api.completions import WITHHELD, CompletionRequest
+from spex_api.errors import ScoreError, UsageError
+from spex_api.scores.score import Scored
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from spex_api.completions import Capabilities, Completion, Draw, Message
+
+__all__ = ["SAMPLED", "check_counts", "draws_of", "given", "likeliest", "mean", "sampled"]
+
+SAMPLED = 1.0
+"""The temperature at which answers come as often as the model finds them likely."""
+
+
+def check_counts(**counts: int) -> None:
+    """Lets pass whole numbers of one and more.
+
+    Raises:
+        UsageError: one is less; it is named.
+    """
+    for name, count in counts.items():
+        if count < 1:
+            raise UsageError(f"A score takes {name} of at least 1, not {count}.")
+
+
+def likeliest(
+    messages: tuple[Message, ...],
+    capabilities: Capabilities,
+    *,
+    max_tokens: int,
+    top_logprobs: int = 0,
+) -> CompletionRequest:
+    """The question for the likeliest answer; a sample where the endpoint takes no temperature."""
+    temperature = 0.0 if capabilities.temperature else SAMPLED
+    return CompletionRequest(messages, max_tokens, temperature, top_logprobs)
+
+
+def sampled(
+    messages: tuple[Message, ...],
+    capabilities: Capabilities,
+    *,
+    samples: int,
+    max_tokens: int,
+    temperature: float = SAMPLED,
+) -> tuple[CompletionRequest, ...]:
+    """The questions for so many samples: as few as the endpoint lets them be.
+
+    Each has a `sample_index` of its own, the number of its first sample: no two share an answer.
+
+    Raises:
+        ScoreError: another temperature than 1 is wanted of an endpoint that takes none.
+    """
+    if not capabilities.temperature and temperature != SAMPLED:
+        raise ScoreError(
+            f"This endpoint takes no temperature, so its answers are samples at 1, not at "
+            f"{temperature:g}.",
+            advice="Leave the temperature out.",
+        )
+    at_once = max(capabilities.samples_at_once, 1)
+    return tuple(
+        CompletionRequest(
+            messages,
+            max_tokens,
+            temperature,
+            sample_index=first,
+            num_samples=min(at_once, samples - first),
+        )
+        for first in range(0, samples, at_once)
+    )
+
+
+def draws_of(completions: Iterable[Completion]) -> list[Draw]:
+    """All answers, in their order."""
+    return [draw for completion in completions for draw in completion.draws]
+
+
+def given(completions: Iterable[Completion]) -> list[str]:
+    """The texts of the answers that were not withheld."""
+    return [draw.text for draw in draws_of(completions) if draw.outcome not in WITHHELD]
+
+
+def mean(numbers: Sequence[float], *, least_spread: float = 0.0) -> Scored:
+    """The mean with its variance, s²/k with k − 1 in s²; NaN numbers are no value and left out.
+
+    One number tells nothing of its variance, which is then 0, as that of a value that is exact.
+
+    Args:
+        numbers: one an answer.
+        least_spread: the least s²: a few equal numbers do not show that all are.
+    """
+    values = [number for number in numbers if not math.isnan(number)]
+    if not values:
+        return Scored(math.nan)
+    if len(values) == 1 or not all(map(math.isfinite, values)):
+        return Scored(math.fsum(values) / len(values))
+    spread = max(statistics.variance(values), least_spread)
+    return Scored(math.fsum(values) / len(values), spread / len(values))
