@@ -186,11 +186,11 @@ class _Asked:
         seen: set[str] = set()
         alone, batched = Load(), Load()
         for request in (request for mask in masks for request in function.question(mask)):
-            key = function.key(request)
+            key = function.adapter.key(request)
             if key in seen:
                 continue
             seen.add(key)
-            if not function.holds(request):
+            if key not in function.adapter.store:
                 alone += Load.of(request, function.price)
                 batched += Load.of(request, batch_price)
         distinct = len(seen)

@@ -123,7 +123,11 @@ class Cached(Policy):
 
     def holds(self, request: CompletionRequest) -> bool:
         """Whether this question would be answered from disk. Sends nothing, and reads no record."""
-        return self._keyed(request).key in self.store
+        return self.key(request) in self.store
+
+    def key(self, request: CompletionRequest) -> str:
+        """What the answer to this request is kept under."""
+        return self._keyed(request).key
 
     def fingerprint(self, request: CompletionRequest) -> Fingerprint:
         """What the answer to this request is kept under."""

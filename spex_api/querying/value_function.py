@@ -21,10 +21,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spex_api.completions import WITHHELD, Fingerprint
+from spex_api.completions import WITHHELD
 from spex_api.errors import BadRequest, CacheMiss, ScoreError, Unavailable
 from spex_api.events import EventHandler, Notice, Progress, ignore
-from spex_api.querying.cache import Cached
 from spex_api.querying.evaluation import Evaluation
 from spex_api.querying.idle import IdleTasks, watch_idle
 from spex_api.querying.opening import Opened, open_score
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from spex_api.prompts import Prompt
     from spex_api.querying.adapter import Adapter
     from spex_api.querying.batches.opening import FillFirst
+    from spex_api.querying.cache import Cached
     from spex_api.querying.policy import Meter
     from spex_api.querying.pricing import Price
     from spex_api.scores import Score, Scored
@@ -73,7 +73,7 @@ class ValueFunction:
     """
 
     prompt: Prompt
-    adapter: Adapter
+    adapter: Cached
     score: Score
     meter: Meter
     concurrency: int
@@ -96,16 +96,6 @@ class ValueFunction:
         whole = self.prompt.render([True] * self.prompt.num_features)
         opened = await open_score(self.score, self.adapter, whole, tools=self.prompt.tools)
         return replace(self, score=opened.score, opened=opened)
-
-    def key(self, request: CompletionRequest) -> str:
-        """What the answer to a request is kept under."""
-        adapter = self.adapter
-        body = adapter.body(request)
-        return Fingerprint(adapter.endpoint, adapter.model, body, request.sample_index).digest()
-
-    def holds(self, request: CompletionRequest) -> bool:
-        """Whether a request would be answered from disk."""
-        return isinstance(self.adapter, Cached) and self.adapter.holds(request)
 
     def bound_of(self, adapter: Adapter) -> Callable[[CompletionRequest], float] | None:
         """The most that a request to this one of the two models costs, where that is known."""

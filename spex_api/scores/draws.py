@@ -1,4 +1,4 @@
-"""Several answers to one question: how they are asked for, and the mean of what is read in them.
+"""Several answers to one question: how they are asked for, and which of them were given.
 
 An answer that was withheld is none of them: it is paid and counted, but holds nothing to be read.
 What this module does not know: what is read in an answer.
@@ -6,20 +6,17 @@ What this module does not know: what is read in an answer.
 
 from __future__ import annotations
 
-import math
-import statistics
 from typing import TYPE_CHECKING
 
 from spex_api.completions import WITHHELD, CompletionRequest
 from spex_api.errors import ScoreError, UsageError
-from spex_api.scores.score import Scored
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from spex_api.completions import Capabilities, Completion, Draw, Message
 
-__all__ = ["SAMPLED", "check_counts", "draws_of", "given", "likeliest", "mean", "sampled"]
+__all__ = ["SAMPLED", "check_counts", "draws_of", "given", "sampled"]
 
 SAMPLED = 1.0
 """The temperature at which answers come as often as the model finds them likely."""
@@ -34,18 +31,6 @@ def check_counts(**counts: int) -> None:
     for name, count in counts.items():
         if count < 1:
             raise UsageError(f"A score takes {name} of at least 1, not {count}.")
-
-
-def likeliest(
-    messages: tuple[Message, ...],
-    capabilities: Capabilities,
-    *,
-    max_tokens: int,
-    top_logprobs: int = 0,
-) -> CompletionRequest:
-    """The question for the likeliest answer; a sample where the endpoint takes no temperature."""
-    temperature = 0.0 if capabilities.temperature else SAMPLED
-    return CompletionRequest(messages, max_tokens, temperature, top_logprobs)
 
 
 def sampled(
@@ -90,21 +75,3 @@ def draws_of(completions: Iterable[Completion]) -> list[Draw]:
 def given(completions: Iterable[Completion]) -> list[str]:
     """The texts of the answers that were not withheld."""
     return [draw.text for draw in draws_of(completions) if draw.outcome not in WITHHELD]
-
-
-def mean(numbers: Sequence[float], *, least_spread: float = 0.0) -> Scored:
-    """The mean with its variance, s²/k with k − 1 in s²; NaN numbers are no value and left out.
-
-    One number tells nothing of its variance, which is then 0, as that of a value that is exact.
-
-    Args:
-        numbers: one an answer.
-        least_spread: the least s²: a few equal numbers do not show that all are.
-    """
-    values = [number for number in numbers if not math.isnan(number)]
-    if not values:
-        return Scored(math.nan)
-    if len(values) == 1 or not all(map(math.isfinite, values)):
-        return Scored(math.fsum(values) / len(values))
-    spread = max(statistics.variance(values), least_spread)
-    return Scored(math.fsum(values) / len(values), spread / len(values))

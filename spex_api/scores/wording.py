@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import unicodedata
 
-__all__ = ["folded", "is_part_of_word", "place_of"]
+__all__ = ["folded", "place_of"]
 
 _UNSPACED = ("CJK ", "HIRAGANA ", "KATAKANA ", "THAI ", "LAO ", "KHMER ", "MYANMAR ", "TIBETAN ")
 _HYPHENS = frozenset("-\u2010\u2011")
@@ -40,11 +40,6 @@ def place_of(word: str, text: str) -> int:
             return start
         start = text.find(word, start + 1)
     return -1
-
-
-def is_part_of_word(text: str, place: int) -> bool:
-    """Whether a letter of a script with spaces, or a mark on one, stands at this place."""
-    return 0 <= place < len(text) and _is_letter(text[place]) and not _is_unspaced(text[place])
 
 
 def _joins_before(text: str, start: int) -> bool:

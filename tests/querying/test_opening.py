@@ -127,9 +127,6 @@ def test_what_is_refused_is_told_as_none_unless_all_is():
         def more(self, messages):
             return (CompletionRequest(messages, top_logprobs=3),)
 
-    def picky(messages):
-        return letters(messages)
-
     class Picky(FunctionAdapter):
         async def complete(self, request):
             if request.top_logprobs:
@@ -137,7 +134,7 @@ def test_what_is_refused_is_told_as_none_unless_all_is():
             return await super().complete(request)
 
     score = Two()
-    opened = asyncio.run(open_score(score, Picky(picky), WHOLE))
+    opened = asyncio.run(open_score(score, Picky(letters), WHOLE))
     assert score.opened_with[0][1] is None
     assert opened.usage.requests == 1
 

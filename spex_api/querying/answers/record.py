@@ -176,7 +176,7 @@ def write_record(
         at: when it came; now, where nothing is said.
     """
     moment = (at or datetime.now(UTC)).isoformat(timespec="seconds")
-    served = " ".join(filter(None, (completion.model, completion.fingerprint)))
+    served = completion.served
     ladder = asked.canonical if with_prompt else asked.without_prompt()
     return _laid_out(ladder, completion.raw, at=moment, served=served)
 

@@ -146,7 +146,6 @@ class DiskStore:
             CacheError: it cannot be made, or another process keeps it locked.
         """
         self.folder = folder
-        self._grouped = False
         with owner_only(), in_our_words(folder):
             check_folder(folder)
             self._cache = diskcache.Cache(
@@ -203,17 +202,11 @@ class DiskStore:
             CacheError: the disk is full, or another process keeps the folder locked.
         """
         packed = hashlib.sha256(record).digest()[:_CHECKSUM] + _squeezed(record)
-        if self._grouped:
-            self._write(key, packed)
-        else:
-            with self.together():
-                self._write(key, packed)
-
-    def _write(self, key: str, packed: bytes) -> None:
         now = time.time()
         row = (key, now, now, diskcache.core.MODE_RAW, packed)
-        if self._cache._sql(_WRITE, row).rowcount != 1:  # noqa: SLF001 - see _WRITE
-            raise _not_ours()
+        with self.together():  # inside another one it is that one
+            if self._cache._sql(_WRITE, row).rowcount != 1:  # noqa: SLF001 - see _WRITE
+                raise _not_ours()
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -223,11 +216,7 @@ class DiskStore:
             CacheError: as `put` does.
         """
         with in_our_words(self.folder), self._cache.transact():
-            self._grouped = True
-            try:
-                yield
-            finally:
-                self._grouped = False
+            yield
 
     def __iter__(self) -> Iterator[str]:
         """The keys of all records, sorted; rows that are not plain are left out."""
