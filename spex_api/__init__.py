@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from spex_api.querying.pace.limits import Limits
     from spex_api.querying.pricing import Price
     from spex_api.samples import Samples
-    from spex_api.scores import LabelFrequency, LabelLogOdds
+    from spex_api.scores import LabelFrequency, LabelLogOdds, TargetLogProb
     from spex_api.transforms import FourierTransform
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "Prompt",
     "Samples",
     "SpexError",
+    "TargetLogProb",
     "explain",
     "explain_function",
     "explain_sync",
@@ -59,6 +60,7 @@ _HOMES = {
     "Prompt": "prompts",
     "Samples": "samples",
     "SpexError": "errors",
+    "TargetLogProb": "scores",
     "explain": "explainer",
     "explain_function": "explainer",
     "explain_sync": "explainer",

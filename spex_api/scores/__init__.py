@@ -4,6 +4,7 @@ from spex_api.scores.frequency import LabelFrequency
 from spex_api.scores.label import LabelLogOdds
 from spex_api.scores.matching import JsonField, Matcher, Pattern, Predicate, Refusal, Words
 from spex_api.scores.score import Labelled, Opening, Score, Scored, Seconded
+from spex_api.scores.target import TargetLogProb
 
 __all__ = [
     "JsonField",
@@ -18,5 +19,6 @@ __all__ = [
     "Score",
     "Scored",
     "Seconded",
+    "TargetLogProb",
     "Words",
 ]

@@ -340,6 +340,26 @@ def test_a_score_that_samples_says_its_noise_itself():
     assert not about(found, "log-probs")
 
 
+def test_a_bound_says_nothing_of_the_noise():
+    """Its variance is how far the truth may be off, not how far two answers are apart."""
+
+    class Bounded:
+        meaning, max_censored = "a bound", 1.0
+
+        def requests(self, messages, capabilities):
+            return (CompletionRequest(messages, top_logprobs=capabilities.top_logprobs),)
+
+        def value(self, completions):  # noqa: ARG002 - as above
+            return Scored(-5.0, variance=4.0, censored=True)
+
+        def check(self, answers):
+            """Nothing to look for."""
+
+    found = asked(model(), score=Bounded())
+    assert found.noise_floor == 0.0
+    assert found.requests == 9  # the repeats are asked for, since no variance is known
+
+
 @dataclass(frozen=True)
 class Twice(Sampled):
     """The same, without a variance."""

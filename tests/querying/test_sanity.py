@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spex_api.completions import Completion, CompletionRequest, Message, Outcome, TokenLogprob
+from spex_api.completions import (
+    Completion,
+    CompletionRequest,
+    Message,
+    Outcome,
+    Target,
+    TokenLogprob,
+    Way,
+)
 from spex_api.querying.probing.sanity import Flaw, echo_flaws, flaws, same_list, stretch
 
 REQUEST = CompletionRequest((Message("user", "Good?"),), top_logprobs=5)
@@ -99,6 +108,23 @@ def test_a_drawn_token_may_be_too_unlikely_for_its_list():
     assert flaws(answer(SANE, unlikely), warm) == ()
     assert flaws(answer(SANE, likely), warm) == (Flaw.UNRELATED,)
     assert flaws(answer(SANE, unlikely), REQUEST) == (Flaw.UNRELATED,)
+
+
+def test_a_token_that_was_forced_may_be_as_unlikely_as_it_is():
+    """It need not be in the list of the likeliest, even at 0; what it tells must still be sane."""
+    forced = replace(REQUEST, target=Target("elephant", Way.GRAMMAR))
+    assert flaws(answer(SANE, ("elephant", -9.0)), forced) == ()
+    assert flaws(answer(SANE, ("elephant", 0.7)), forced) == (Flaw.NO_LOGPROB,)
+    assert flaws(answer(SANE, ("no", -0.2)), forced) == (Flaw.UNEQUAL,)
+
+
+def test_tokens_that_were_asked_for_by_number_stand_in_place_of_a_list():
+    """A server may list them alone, and the token that was written beside them or not at all."""
+    exact = replace(REQUEST, exact_tokens=(7, 9))
+    told = TokenLogprob("elephant", -0.2, exact=((7, -3.0), (9, -4.0)))
+    assert flaws(Completion(text="elephant", tokens=(told,)), exact) == ()
+    bare = replace(told, exact=())
+    assert flaws(Completion(text="elephant", tokens=(bare,)), exact) == (Flaw.LISTLESS,)
 
 
 def test_nothing_is_asked_of_an_answer_that_was_not_to_have_any():

@@ -70,6 +70,12 @@ class Answer:
         return any(each.outcome in WITHHELD for each in self.completions)
 
     @property
+    def variance(self) -> float:
+        """Of the value by its samples; 0 of a bound, whose variance says what is not known."""
+        known = self.scored is not None and self.scored.known and not self.scored.censored
+        return self.scored.variance if known and self.scored is not None else 0.0
+
+    @property
     def value(self) -> float | None:
         """The value, where there is one."""
         return self.scored.value if self.scored is not None and self.scored.known else None
@@ -87,7 +93,7 @@ def noise_floor(answers: Sequence[Answer]) -> float | None:
     denominator. None where fewer than two have a value.
     """
     same = [each for each in answers if each.asked in (Asked.FULL, Asked.REPEAT)]
-    variances = [each.scored.variance for each in same if each.scored and each.scored.known]
+    variances = [each.variance for each in same if each.value is not None]
     if any(variances):
         return math.sqrt(statistics.fmean(variances))
     values = [each.value for each in same if each.value is not None]

@@ -71,7 +71,7 @@ class Inquiry:
     @property
     def knows_variance(self) -> bool:
         """Whether values come with a variance of their own."""
-        return any(answer.scored and answer.scored.variance for answer in self.answers)
+        return any(answer.variance for answer in self.answers)
 
     @property
     def is_lost(self) -> bool:

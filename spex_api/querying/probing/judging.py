@@ -168,7 +168,7 @@ def _repeatability(answers: Sequence[Answer]) -> Iterator[Judgement]:
     floor = noise_floor(answers)
     if floor is None:
         return
-    if any(each.scored and each.scored.variance for each in answers):
+    if any(each.variance for each in answers):
         said = f"By its samples, one value has a standard deviation of {floor:.3g}."
     else:
         count = sum(each.asked in (Asked.FULL, Asked.REPEAT) for each in answers)

@@ -221,7 +221,7 @@ def _has_field(value: object) -> bool:
 
 def _of_token(token: TokenLogprob, request: CompletionRequest) -> Iterator[Flaw]:
     values = [value for _, value in token.top]
-    if not values:
+    if not (values or token.exact):
         yield Flaw.LISTLESS
     # Each of these says that there are no numbers to look at any further.
     if not all(map(_is_logprob, [token.logprob, *values])):
@@ -244,7 +244,9 @@ def _of_list(token: TokenLogprob, request: CompletionRequest) -> Iterator[Flaw]:
         yield Flaw.UNTOLD
     elif own and min(abs(value - token.logprob) for value in own) > _ROUNDING:
         yield Flaw.UNEQUAL
-    if not own and not _may_be_unlisted(token, request, told, mass):
+    # A token that was forced, or listed beside those asked for by number, need not be likely.
+    free = request.target is None and not request.exact_tokens
+    if free and not own and not _may_be_unlisted(token, request, told, mass):
         yield Flaw.UNRELATED
     if any(after > before + _ROUNDING for before, after in pairwise(told)):
         yield Flaw.UNSORTED
