@@ -42,9 +42,20 @@ Labels = Annotated[str | None, typer.Option(help="Two or more answers, as in pos
 Model = Annotated[
     str | None, typer.Option(help="local, local:FILE.gguf, openai:MODEL or anthropic:MODEL.")
 ]
-Split = Annotated[str | None, typer.Option(help="words, sentences, lines or paragraphs.")]
+Split = Annotated[
+    str | None,
+    typer.Option(
+        help="words, sentences, lines, paragraphs, characters, sections, code or json; of a "
+        "conversation also messages, few_shot, tool_results, instructions, tools or patches; of "
+        "documents also documents."
+    ),
+]
 Mask = Annotated[
-    str | None, typer.Option(help="drop, ellipsis, token, or the text that stands for a part.")
+    str | None,
+    typer.Option(
+        help="drop, ellipsis, token, placeholder, or the text that stands for a part; of patches "
+        "blur or grey."
+    ),
 ]
 Requests = Annotated[int | None, typer.Option(help="The cap on requests.")]
 Tokens = Annotated[int | None, typer.Option(help="The cap on tokens, read and written.")]

@@ -1,29 +1,42 @@
 """Text → segments: the pieces that are masked as one, and what stays pinned between them.
 
 The texts and gaps of the segments, joined, are the original, character for character. What this
-module does not know: how a masked piece is written.
+module does not know: where words, sentences and the rest begin and end, which the modules beside it
+tell; and how a masked piece is written.
 """
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from spex_api.errors import PromptError
+from spex_api.prompts.characters import check_whole, grams
+from spex_api.prompts.code_lines import code_lines
+from spex_api.prompts.json_leaves import leaves
+from spex_api.prompts.lines import lines, paragraphs
+from spex_api.prompts.sections import sections
+from spex_api.prompts.sentences import sentences
+from spex_api.prompts.words import words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
-__all__ = ["SPLITS", "Segment", "segment"]
+__all__ = ["SPLITS", "Segment", "Split", "segment"]
 
-_PATTERNS = {
-    "words": re.compile(r"\S+"),
-    "lines": re.compile(r"\S(?:[^\n]*\S)?"),
-    "paragraphs": re.compile(r"\S.*?(?=\s*\n\s*\n|\s*\Z)", re.DOTALL),
+Split = str | Sequence[str] | Callable[[str], Sequence[str]]
+"""How a text is split: by name, into the pieces of a list, or by a function of the text."""
+
+_ANY_TEXT: dict[str, Callable[[str], Iterable[tuple[int, int]]]] = {
+    "words": words,
+    "lines": lines,
+    "paragraphs": paragraphs,
+    "sections": sections,
+    "code": code_lines,
 }
-SPLITS = ("words", "sentences", "lines", "paragraphs")
-"""What a text can be split into by name."""
+SPLITS = ("words", "sentences", "lines", "paragraphs", "characters", "sections", "code")
+"""What any text can be split into by name. "json" is not among them: it asks for JSON text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +45,16 @@ class Segment:
 
     Attributes:
         text: what is kept or masked as one.
-        gap: the white space that follows; it belongs to no feature.
+        gap: what follows and belongs to no feature: white space, or the punctuation of JSON.
         pinned: whether it is kept under every mask, and so is no feature.
+        syntax: "json" for a value in a JSON text, which stays JSON under every mask; the segments
+            of one JSON text must then be rendered in one run.
     """
 
     text: str
     gap: str = ""
     pinned: bool = False
+    syntax: Literal["text", "json"] = "text"
 
     @property
     def original(self) -> str:
@@ -46,42 +62,78 @@ class Segment:
         return self.text + self.gap
 
 
-def segment(text: str, split: str | Sequence[str]) -> tuple[Segment, ...]:
-    """Splits a text into features.
+def segment(text: str, split: Split, *, language: str = "en") -> tuple[Segment, ...]:
+    """Splits a text into features, which joined are the text, character for character.
 
     Args:
         text: the text.
-        split: "words", "sentences", "lines" or "paragraphs", or the pieces themselves, in the order
-            in which they stand in the text; what stands between them is pinned.
+        split: one of
+
+            - "words": what stands between blanks, with its punctuation. Scripts that write none
+              between words (Chinese, Japanese, Thai, Khmer and their like) are cut into short
+              grams instead; for their true words give a segmenter's function, as below;
+            - "sentences": see `language`;
+            - "lines" and "paragraphs": parted by a line break, or by blank lines;
+            - "characters": as people see them, so that an accent stays with its letter and an emoji
+              whole; "characters:3" takes three at a time;
+            - "sections": of Markdown, each heading with what stands under it up to the next one;
+            - "code": Python's statements line by line, of any other language the lines;
+            - "json": each value in a JSON text, with its key where it has one;
+            - a function from the text to its pieces, such as a tokeniser's. Blanks at the ends of
+              the pieces belong to no feature;
+            - the pieces themselves, in the order in which they stand in the text.
+
+            What stands between the pieces of a list or a function is pinned.
+        language: of the text, for "sentences", as a code such as "en" or "de". Languages that are
+            not known are split as English is.
 
     Raises:
-        PromptError: the text is empty, the split has no such name, or a piece is not in the text
-            after the one before it.
+        PromptError: the text is empty or holds half a character, the split has no such name, a
+            piece is not in the text after the one before it, or the text is not JSON where JSON is
+            asked for.
     """
+    check_whole(text)
     if not text.strip():
         raise PromptError(
             "The text to explain is empty, so there is nothing to mask.",
             advice="Give the text whose parts are to be explained.",
         )
+    if split == "json":
+        return tuple(_values(text, list(leaves(text))))
+    return tuple(_cut(text, list(_spans(text, split, language))))
+
+
+def _spans(text: str, split: Split, language: str) -> Iterable[tuple[int, int]]:
     if not isinstance(split, str):
-        return tuple(_cut(text, _found(text, split)))
+        return _pieces(text, split)
+    name, _, length = split.partition(":")
+    if name == "characters":
+        return grams(text, _length(split, length or "1"))
     if split == "sentences":
-        return tuple(_cut(text, _sentences(text)))
-    if split in _PATTERNS:
-        return tuple(_cut(text, (match.span() for match in _PATTERNS[split].finditer(text))))
+        return sentences(text, language)
+    if split in _ANY_TEXT:
+        return _ANY_TEXT[split](text)
     raise PromptError(
         f"A text cannot be split into {split!r}.",
-        advice=f"Choose one of {', '.join(SPLITS)}, or give the pieces as a list.",
+        advice=f"Choose one of {', '.join((*SPLITS, 'json'))}, or give the pieces as a list.",
     )
 
 
-def _cut(text: str, spans: Iterable[tuple[int, int]]) -> Iterable[Segment]:
+def _length(split: str, length: str) -> int:
+    if length.isdecimal() and int(length) > 0:
+        return int(length)
+    raise PromptError(
+        f"{split!r} does not say how many characters are taken at a time.",
+        advice='Write "characters:3" for three, or "characters" for one.',
+    )
+
+
+def _cut(text: str, spans: list[tuple[int, int]]) -> Iterable[Segment]:
     """Segments for features at these spans; what lies between is a gap if blank, else pinned."""
-    ordered = list(spans)
-    if ordered[0][0] > 0:
-        yield Segment(text[: ordered[0][0]], pinned=True)
-    ends = [start for start, _ in ordered[1:]] + [len(text)]
-    for (start, stop), next_start in zip(ordered, ends, strict=True):
+    if spans[0][0] > 0:
+        yield Segment(text[: spans[0][0]], pinned=True)
+    ends = [start for start, _ in spans[1:]] + [len(text)]
+    for (start, stop), next_start in zip(spans, ends, strict=True):
         between = text[stop:next_start]
         rest = between.lstrip()
         yield Segment(text[start:stop], between[: len(between) - len(rest)])
@@ -89,16 +141,26 @@ def _cut(text: str, spans: Iterable[tuple[int, int]]) -> Iterable[Segment]:
             yield Segment(rest, pinned=True)
 
 
-def _sentences(text: str) -> Iterable[tuple[int, int]]:
-    # Imported here: it is compiled code that a prompt of words does not need.
-    from sentencex import segment as split_sentences  # noqa: PLC0415
+def _values(text: str, spans: list[tuple[int, int]]) -> Iterable[Segment]:
+    """Segments of JSON: what lies between two values is the gap of the first, whatever it is."""
+    yield Segment(text[: spans[0][0]], pinned=True)
+    ends = [start for start, _ in spans[1:]] + [len(text)]
+    for (start, stop), next_start in zip(spans, ends, strict=True):
+        yield Segment(text[start:stop], text[stop:next_start], syntax="json")
 
-    start = 0
-    for piece in split_sentences("en", text):
-        if piece.strip():
-            blank = len(piece) - len(piece.lstrip())
-            yield start + blank, start + len(piece.rstrip())
-        start += len(piece)
+
+def _pieces(
+    text: str, split: Sequence[str] | Callable[[str], Sequence[str]]
+) -> Iterable[tuple[int, int]]:
+    if not callable(split):
+        return _found(text, split)
+    pieces = [*split(text)]
+    if any(not isinstance(piece, str) for piece in pieces):
+        raise PromptError(
+            "The function that splits gave something other than texts.",
+            advice="Let it give the pieces of the text as text; decode a tokeniser's ids.",
+        )
+    return _found(text, [bare for piece in pieces if (bare := piece.strip())])
 
 
 def _found(text: str, pieces: Sequence[str]) -> Iterable[tuple[int, int]]:

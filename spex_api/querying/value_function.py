@@ -14,7 +14,6 @@ makes of a hole.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -119,7 +118,8 @@ class ValueFunction:
         """
         kept: list[int] = mask.tolist()
         asked = self.score.requests(self.prompt.render(kept), self.adapter.capabilities)
-        return tuple(request.with_tools(self.prompt.tools) for request in asked)
+        tools = self.prompt.tools_under(kept)
+        return tuple(request.with_tools(tools) for request in asked)
 
     async def evaluate(
         self, masks: NDArray[np.uint8], *, before: Evaluation | None = None
@@ -165,10 +165,8 @@ class ValueFunction:
         first: dict[bytes, int] = {}
 
         def source(row: int) -> int:
-            # A question is a pure function of these turns: all settings are the same for all.
-            read = repr([turn.read for turn in self.prompt.render(masks[row].tolist())])
-            digest = hashlib.blake2b(read.encode(), digest_size=16).digest()
-            return first.setdefault(digest, row)
+            # A question is a pure function of what is read: all settings are the same for all.
+            return first.setdefault(self.prompt.reading(masks[row].tolist()), row)
 
         return np.fromiter(map(source, range(len(masks))), dtype=np.intp, count=len(masks))
 

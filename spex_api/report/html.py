@@ -9,10 +9,10 @@ from spex_api.report import story
 from spex_api.report.story import harmless
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from spex_api.explanation import Explanation
-    from spex_api.prompts import Turn
+    from spex_api.prompts.rendering import Marked
     from spex_api.transforms import Support
 
 __all__ = ["render"]
@@ -109,11 +109,10 @@ def _prompt(explanation: Explanation) -> Iterator[str]:
         return
     effects = story.effects(explanation)
     strongest = max(map(abs, effects), default=0.0) or 1.0
-    remaining = iter(effects)
     yield "<h2>The prompt</h2>\n"
-    for turn in explanation.prompt.turns:
+    for turn, parts in explanation.prompt.marked():
         yield f'<div class="role">{_safe(turn.role)}</div>\n<div class="prompt">'
-        yield from _turn(turn, remaining, strongest)
+        yield from _turn(parts, effects, strongest)
         yield "</div>\n"
     yield (
         '<p class="note">Tint: how far keeping a part moves the value on average over all '
@@ -121,12 +120,12 @@ def _prompt(explanation: Explanation) -> Iterator[str]:
     )
 
 
-def _turn(turn: Turn, effects: Iterator[float], strongest: float) -> Iterator[str]:
-    for part in turn.segments:
-        if part.pinned:
+def _turn(parts: Sequence[Marked], effects: list[float], strongest: float) -> Iterator[str]:
+    for part, feature in ((each.part, each.feature) for each in parts):
+        if feature is None:
             yield f'<span class="pinned">{_safe(part.original)}</span>'
             continue
-        effect = next(effects)
+        effect = effects[feature]
         colour = "46, 160, 110" if effect > 0 else "214, 69, 65"
         yield (
             f'<span class="feature" title="{effect:+.3f}" '

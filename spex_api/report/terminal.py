@@ -51,13 +51,14 @@ def _marked_up(explanation: Explanation, *, rich_colours: bool) -> Text:
         return text
     effects = story.effects(explanation)
     strongest = max(map(abs, effects), default=0.0) or 1.0
-    remaining = iter(effects)
-    for turn in prompt.turns:
-        for part in turn.segments:
+    for _, parts in prompt.marked():
+        for part, feature in ((each.part, each.feature) for each in parts):
             style = (
-                "" if part.pinned else _tint(next(remaining) / strongest, rich_colours=rich_colours)
+                "dim"
+                if feature is None
+                else _tint(effects[feature] / strongest, rich_colours=rich_colours)
             )
-            text.append(harmless(part.text), style="dim" if part.pinned else style)
+            text.append(harmless(part.text), style=style)
             text.append(harmless(part.gap))
         text.append("\n")
     return text

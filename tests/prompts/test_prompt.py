@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,13 +54,14 @@ def test_all_kept_is_the_original(text, mask):
 
 @given(texts, st.data())
 def test_drop_keeps_just_the_kept_words(text, data):
-    """The words that are left after dropping are those that were kept, in order."""
+    """The words that are left after dropping are those that were kept, in order; "…" for none."""
     prompt = Prompt.from_template("{text}", text=text)
     mask = data.draw(
         st.lists(st.booleans(), min_size=prompt.num_features, max_size=prompt.num_features)
     )
     kept = [w for w, keep in zip(prompt.features, mask, strict=True) if keep]
-    assert prompt.render(mask)[0].content.split() == " ".join(kept).split()
+    said = prompt.render(mask)[0].content
+    assert "".join(said.split()) == ("".join("".join(kept).split()) or "…")
 
 
 @pytest.mark.parametrize(
@@ -138,6 +142,16 @@ def test_misuse_is_named(template, texts, settings, word):
     """Each misuse gets a sentence that names what is wrong."""
     with pytest.raises(PromptError, match=word):
         Prompt.from_template(template, **settings, **texts)
+
+
+def test_a_prompt_of_words_loads_nothing_that_it_does_not_need():
+    """Neither Pillow nor what finds sentences and headings, in a fresh interpreter."""
+    code = (
+        "from spex_api import Prompt; Prompt.from_template('{text}', text='a b').render([0, 1]);"
+        "import sys; print([m for m in ('PIL', 'sentencex', 'markdown_it') if m in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
 
 
 def test_a_mask_of_another_length_is_refused():

@@ -44,7 +44,7 @@ MASKS = uniform_plan(6, 40, seed=0).masks
 def odds(messages) -> dict[str, float]:
     """Log-odds that depend on which letters are there."""
     said = messages[-1].content
-    value = sum((ord(letter) - 99) / 4 for letter in said if letter != " ")
+    value = sum((ord(letter) - 99) / 4 for letter in said if letter in "abcdef")
     return {"yes": -math.log1p(math.exp(-value)), "no": -math.log1p(math.exp(value))}
 
 
@@ -200,7 +200,7 @@ def test_a_few_bounds_are_counted():
     """A bound is a value, and is counted as what it is."""
 
     def once_missing(messages):
-        return {"yes": -0.3, "well": -1.5} if messages[-1].content == "" else odds(messages)
+        return {"yes": -0.3, "well": -1.5} if messages[-1].content == "…" else odds(messages)
 
     found = evaluate(FunctionAdapter(once_missing))
     assert (found.censored, found.without_value) == (1, 0)

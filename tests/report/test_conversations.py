@@ -1,0 +1,59 @@
+"""Reports of conversations: a feature of several parts has one tint, and is stored whole."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import pytest
+from rich.console import Console
+
+import spex_api as spex
+from spex_api.report.terminal import render as print_story
+from spex_api.testing import FunctionAdapter
+
+CHAT = [
+    {"role": "system", "content": "Be brief."},
+    {"role": "user", "content": "bad film"},
+    {"role": "assistant", "content": "negative"},
+    {"role": "user", "content": "good film"},
+    {"role": "assistant", "content": "positive"},
+    {"role": "user", "content": "And this one?"},
+]
+
+
+@pytest.fixture(scope="module")
+def explanation() -> spex.Explanation:
+    def leaning(messages):
+        said = " ".join(message.content for message in messages)
+        yes = 0.4 + 0.3 * ("positive" in said) - 0.2 * ("negative" in said)
+        return {"yes": math.log(yes), "no": math.log(1 - yes)}
+
+    prompt = spex.Prompt.from_openai(CHAT, split="few_shot")
+    score = spex.LabelLogOdds("yes", "no")
+    return spex.explain_sync(prompt, FunctionAdapter(leaning), score=score)
+
+
+def test_all_parts_of_a_feature_have_its_tint(explanation):
+    """A question and its answer are tinted alike, and all that is pinned is not tinted at all."""
+    spans = re.findall(r'title="([^"]+)" style="([^"]+)">([^<]+)</span>', explanation.to_html())
+    tints = {text: (title, style) for title, style, text in spans}
+    assert set(tints) == {"bad film", "negative", "good film", "positive"}
+    assert tints["bad film"] == tints["negative"] != tints["good film"] == tints["positive"]
+    assert tints["good film"][0].startswith("+")
+
+
+def test_a_terminal_shows_every_part(explanation):
+    """The conversation is drawn whole, turn by turn."""
+    console = Console(record=True, width=100, file=None, quiet=False)
+    with console.capture() as shown:
+        print_story(explanation, console)
+    for message in CHAT:
+        assert message["content"] in shown.get()
+
+
+def test_it_is_stored_whole(explanation):
+    """A file gives the same prompt back, and the same page."""
+    back = spex.Explanation.from_json(explanation.to_json())
+    assert back.prompt == explanation.prompt
+    assert back.to_html() == explanation.to_html()
