@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from spex_api.events import Event, Progress
-from spex_api.prompts import Prompt
+from spex_api.prompts.tables import prompt_of
 from spex_api.querying.budget import Budget
 from spex_api.querying.policy import Meter
 from spex_api.querying.stack import open_stack
@@ -31,12 +31,7 @@ from spex_api.spec import ExplainSpec, read_spec
 
 async def record(spec: ExplainSpec, num_masks: int, *, seed: int) -> dict[str, np.ndarray]:
     """The table of a spec: masks in the order of their plan, and their values."""
-    prompt = Prompt.from_template(
-        spec.prompt.template,
-        split=spec.prompt.split,
-        mask=spec.prompt.mask,
-        text=spec.prompt.text or "",
-    )
+    prompt = prompt_of(spec.prompt)
     masks = uniform_plan(prompt.num_features, num_masks, seed=seed).masks
     # Masks that begin alike one after the other: the engine then computes what differs alone.
     order = np.concatenate([[0, 1], 2 + np.lexsort(masks[2:, ::-1].T)])

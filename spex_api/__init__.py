@@ -21,21 +21,35 @@ if TYPE_CHECKING:
     from spex_api.querying.pace.limits import Limits
     from spex_api.querying.pricing import Price
     from spex_api.samples import Samples
-    from spex_api.scores import LabelFrequency, LabelLogOdds, TargetLogProb
+    from spex_api.scores import (
+        Auto,
+        Function,
+        Judge,
+        LabelFrequency,
+        LabelLogOdds,
+        Numeric,
+        Similarity,
+        TargetLogProb,
+    )
     from spex_api.transforms import FourierTransform
 
 __all__ = [
     "Adapter",
+    "Auto",
     "Budget",
     "Explanation",
     "FourierTransform",
+    "Function",
     "Interactions",
+    "Judge",
     "LabelFrequency",
     "LabelLogOdds",
     "Limits",
+    "Numeric",
     "Price",
     "Prompt",
     "Samples",
+    "Similarity",
     "SpexError",
     "TargetLogProb",
     "explain",
@@ -49,16 +63,21 @@ __all__ = [
 
 _HOMES = {
     "Adapter": "querying.adapter",
+    "Auto": "scores",
     "Budget": "querying.budget",
     "Explanation": "explanation",
     "FourierTransform": "transforms",
+    "Function": "scores",
     "Interactions": "indices",
+    "Judge": "scores",
     "LabelFrequency": "scores",
     "LabelLogOdds": "scores",
     "Limits": "querying.pace.limits",
+    "Numeric": "scores",
     "Price": "querying.pricing",
     "Prompt": "prompts",
     "Samples": "samples",
+    "Similarity": "scores",
     "SpexError": "errors",
     "TargetLogProb": "scores",
     "explain": "explainer",

@@ -25,10 +25,11 @@ from spex_api.querying.pricing import FREE
 from spex_api.querying.stack import Terms
 from spex_api.querying.value_function import Evaluation
 from spex_api.sampling.uniform import HALF
+from spex_api.scores import Chosen, as_score
 from spex_api.synchronous import synchronous
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
@@ -53,7 +54,7 @@ async def explain(
     prompt: Prompt,
     model: str | Adapter,
     *,
-    score: Score,
+    score: Score | str | Sequence[str] = "auto",
     budget: Budget = DEFAULT_BUDGET,
     index: str = "FBII",
     order: int = 2,
@@ -77,7 +78,8 @@ async def explain(
     Args:
         prompt: what is asked, and which parts of it may be masked.
         model: a name such as "local" or "openai:gpt-4.1-mini", or an adapter.
-        score: the number in an answer.
+        score: the number in an answer; a list of labels, or "auto", for one that suits the endpoint
+            and its answer to the whole prompt (`Provenance.chosen` says why that one).
         budget: the cap. About a fifth of the masks is held out to measure the fit.
         index: the interaction index; see `spex_api.indices`.
         order: the size of the largest interactions.
@@ -105,6 +107,7 @@ async def explain(
     check_index(index, order)
     terms = Terms(limits, concurrency, price, mode, store_prompts=store_prompts, batch=batch)
     run = (repr(decoder), str(seed), str(keep))
+    score = as_score(score)
     async with open_function(
         prompt, model, score=score, budget=budget, terms=terms, run=run, on_event=on_event
     ) as function:
@@ -208,12 +211,16 @@ class _Source:
     score: str = ""
     meaning: str = ""
     noise_floor: float | None = None
+    chosen: str = ""
 
     @classmethod
     def of(cls, function: ValueFunction, noise_floor: float | None) -> _Source:
         """The model behind a function of masks, and what is read in its answers."""
-        adapter, score = function.adapter, function.score
-        return cls(adapter.model, adapter.endpoint, repr(score), score.meaning, noise_floor)
+        adapter, score, chosen = function.adapter, repr(function.score), ""
+        if isinstance(function.score, Chosen):
+            score, chosen = repr(function.score.score), function.score.reason
+        meaning = function.score.meaning
+        return cls(adapter.model, adapter.endpoint, score, meaning, noise_floor, chosen)
 
 
 def _cost(
@@ -273,6 +280,7 @@ def _explanation(
             keep=design.survey.plan.keep,
             withheld=answers.withheld,
             noise_floor=source.noise_floor,
+            chosen=source.chosen,
             warnings=tuple(filter(None, [answers.drift])),
         ),
         near=finding.near,

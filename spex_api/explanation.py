@@ -75,6 +75,7 @@ class Provenance:
         noise_floor: the standard deviation of the value when the whole prompt was asked again and
             again; None where nobody looked.
         warnings: what else to know of the answers, a sentence each.
+        chosen: why this score, where it was chosen for its user; else "".
     """
 
     model: str
@@ -95,6 +96,7 @@ class Provenance:
     withheld: int = 0
     noise_floor: float | None = None
     warnings: tuple[str, ...] = ()
+    chosen: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

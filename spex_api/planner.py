@@ -27,7 +27,7 @@ from spex_api.querying.pricing import FREE, batch_price_of
 from spex_api.querying.seconding import second_questions
 from spex_api.querying.stack import Terms
 from spex_api.sampling.uniform import HALF
-from spex_api.scores import Scored
+from spex_api.scores import Scored, as_score
 from spex_api.synchronous import synchronous
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ async def plan(
     prompt: Prompt,
     model: str | Adapter,
     *,
-    score: Score,
+    score: Score | str | Sequence[str] = "auto",
     budget: Budget = _DEFAULT_BUDGET,
     index: str = "FBII",
     order: int = 2,
@@ -77,7 +77,7 @@ async def plan(
     Args:
         prompt: what is asked, and which parts of it may be masked.
         model: a name such as "local" or "openai:gpt-4.1-mini", or an adapter.
-        score: the number in an answer.
+        score: the number in an answer, a list of labels, or "auto".
         budget: the cap.
         index: the interaction index; it changes nothing of the plan.
         order: the size of the largest interactions; nor does it.
@@ -115,7 +115,7 @@ async def plan(
         on_event=on_event,
     )
     try:
-        async with opening(score=score) as function:
+        async with opening(score=as_score(score)) as function:
             return _drawn(function, draw, budget, terms)
     except CacheMiss:
         async with opening(score=_Unopened()) as function:

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import tomllib
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from spex_api.errors import SpecError
+from spex_api.foreign_files import read_text
+from spex_api.prompt_table import MISFIT, PromptTable
+from spex_api.score_table import ScoreTable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,28 +27,6 @@ Tables = dict[str, Any]
 
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class PromptTable(_Table):
-    """`[prompt]`: what is asked, and which text of it is split."""
-
-    template: str
-    text: str | None = None
-    text_file: str | None = None
-    texts: dict[str, str] = Field(default_factory=dict)
-    of: str | None = None
-    system: str | None = None
-    split: str | list[str] = "words"
-    mask: str = "drop"
-
-
-class ScoreTable(_Table):
-    """`[score]`: the number in an answer."""
-
-    kind: Literal["label_log_odds", "label_frequency"] = "label_log_odds"
-    labels: list[str]
-    samples: int | None = Field(default=None, ge=1)
-    max_censored: float = Field(default=0.5, ge=0, le=1)
 
 
 class LimitsTable(_Table):
@@ -102,7 +83,7 @@ class ExplainSpec(_Table):
     model: str = "local"
     seed: int = Field(default=0, ge=0)
     prompt: PromptTable
-    score: ScoreTable
+    score: ScoreTable = ScoreTable()
     limits: LimitsTable = LimitsTable()
     budget: BudgetTable = BudgetTable()
     prices: PricesTable = PricesTable()
@@ -112,7 +93,7 @@ class ExplainSpec(_Table):
 
 
 def read_spec(path: Path, overrides: Tables | None = None) -> ExplainSpec:
-    """The spec in a file, its `text_file` (beside the spec) read into `text`.
+    """The spec in a file, with the files that its prompt names (beside the spec) read into it.
 
     Args:
         path: the file.
@@ -126,14 +107,7 @@ def read_spec(path: Path, overrides: Tables | None = None) -> ExplainSpec:
     if changed.get("text") is not None and isinstance(tables.get("prompt"), dict):
         tables["prompt"].pop("text_file", None)
     spec = check_spec(_merged(tables, overrides or {}), source=str(path))
-    prompt = spec.prompt
-    if prompt.text_file is None:
-        return spec
-    if prompt.text is not None:
-        raise SpecError(f"{path}: [prompt] has both text and text_file.", advice="Keep one.")
-    text = _read(path.parent / prompt.text_file, why=f"text_file of {path}")
-    filled = prompt.model_copy(update={"text": text, "text_file": None})
-    return spec.model_copy(update={"prompt": filled})
+    return spec.model_copy(update={"prompt": spec.prompt.with_files_read(path)})
 
 
 def check_spec(tables: Tables, *, source: str) -> ExplainSpec:
@@ -165,23 +139,17 @@ def _merged(tables: Tables, overrides: Tables) -> Tables:
 
 def _load(path: Path) -> Tables:
     try:
-        return tomllib.loads(_read(path, why="the spec"))
+        return tomllib.loads(read_text(path, why="the spec"))
     except tomllib.TOMLDecodeError as error:
         raise SpecError(f"{path} is no TOML: {error}.") from None
-
-
-def _read(path: Path, *, why: str) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise SpecError(f"{path} ({why}) cannot be read: {reason}.") from None
 
 
 def _first_fault(error: ValidationError) -> str:
     """The first thing wrong with a file, in a sentence that names the place."""
     # A misspelt key is also a missing one: the misspelling is the fault to tell.
     fault = min(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
+    if fault["type"] == MISFIT:
+        return fault["msg"]
     *above, key = (str(part) for part in fault["loc"])
     table = f"[{'.'.join(above)}]" if above else "the file"
     if fault["type"] == "extra_forbidden":

@@ -37,6 +37,8 @@ def test_importing_loads_no_sdk_and_no_solver(statement):
         "matplotlib",
         "xllamacpp",
         "sentencex",
+        "PIL",
+        "markdown_it",
     ]
     code = f"{statement}; import sys; print([m for m in {heavy} if m in sys.modules])"
     result = subprocess.run(

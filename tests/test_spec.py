@@ -94,6 +94,54 @@ def test_each_fault_is_one_line_that_names_it(tmp_path, change, message):
     assert "\n" not in str(caught.value).replace(str(path), "")
 
 
+def test_each_kind_of_prompt_has_its_own_split(tmp_path):
+    """A text is split into words, documents, messages and patches are what they are."""
+    for keys, split in (
+        ('template = "{text}"\ntext = "a"', "words"),
+        ('messages = [{role = "user", content = "a"}]', "messages"),
+        ('documents = ["a"]\nquestion = "?"', "documents"),
+        ('image_data = "aGk="\nquestion = "?"', "patches"),
+        ('documents = ["a"]\nquestion = "?"\nsplit = "sentences"', "sentences"),
+    ):
+        assert read_spec(written(tmp_path, prompted(keys))).prompt.split == split
+
+
+def prompted(keys: str) -> str:
+    return f"[prompt]\n{keys}\n[score]\nlabels = ['yes', 'no']\n"
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ('text = "a"\ndocuments = ["a"]', "both documents and text"),
+        ('messages = []\nmessages_file = "a"', "both messages and messages_file. Keep one."),
+        ('messages_file = "a"\ntemplate = "{text}"', "messages_file, with which 'template'"),
+        ('documents = ["a"]\nquestion = "?"\nof = "user"', "documents, with which 'of'"),
+        ('documents = ["a"]', "documents and lacks 'question'"),
+        ('image = "a.png"', "image and lacks 'question'"),
+        ('image = "a.png"\nquestion = "?"\nsplit = "words"', 'split into "patches" only'),
+        ('template = "{text}"\ntext = "a"\ngrid = [2, 2]', "has text, with which 'grid'"),
+        ('template = "{text}"\ntext = "a"\nof = 1', "'of' in [prompt] is the name of a text"),
+        ('template = "{text}"\ntext = "a"\nsystem = ["a"]', "'system' in [prompt] is text"),
+        ('image = "a.png"\nquestion = "?"\ngrid = [0, 2]', "greater than 0"),
+        ('image = "a.png"\nquestion = "?"\ngrid = [2]', "'grid' in [prompt]"),
+        ('template = "{text}"\ntext = "a"\nmask = "blur"', "mask = 'blur', and no patches"),
+        ('messages = []\nmessages_format = "cohere"', "'messages_format' in [prompt]"),
+        ('question = "?"', "with which 'question' does not go"),
+        ('image = "nowhere.png"\nquestion = "?"', "nowhere.png (image of"),
+        ('documents_file = "nowhere.txt"\nquestion = "?"', "nowhere.txt (documents_file of"),
+        ('messages_file = "nowhere.json"', "nowhere.json (messages_file of"),
+    ],
+)
+def test_what_does_not_fit_together_is_named(tmp_path, keys, message):
+    """The line names the keys, and where it helps those that would go."""
+    path = written(tmp_path, prompted(keys))
+    with pytest.raises(SpecError) as caught:
+        read_spec(path)
+    assert message in str(caught.value)
+    assert "spec.toml" in str(caught.value)
+
+
 def test_a_missing_file_is_named(tmp_path):
     """No trace: the path and the reason."""
     with pytest.raises(SpecError, match="No such file"):

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from spex_api.errors import SpecError
 from spex_api.explainer import explain_sync
-from spex_api.prompts import Prompt
+from spex_api.prompts.tables import prompt_of
 from spex_api.querying.budget import Budget
 from spex_api.querying.pace.limits import Limits
 from spex_api.querying.pricing import Price
-from spex_api.scores import LabelFrequency, LabelLogOdds, Score
-from spex_api.scores.frequency import SAMPLES
+from spex_api.scores.tables import score_of
 from spex_api.spec import ExplainSpec, Tables, check_spec, read_spec
 
 if TYPE_CHECKING:
@@ -20,7 +19,9 @@ if TYPE_CHECKING:
 
     from spex_api.events import EventHandler
     from spex_api.explanation import Explanation
-    from spex_api.spec import PricesTable, ScoreTable
+    from spex_api.prompts import Prompt
+    from spex_api.scores import Score
+    from spex_api.spec import PricesTable
 
 __all__ = ["Job", "explained", "job_of", "read_job"]
 
@@ -81,23 +82,12 @@ def job_of(spec: ExplainSpec) -> Job:
     Raises:
         UsageError: the spec names something that there is not.
     """
-    texts = dict(spec.prompt.texts)
-    if spec.prompt.text is not None:
-        texts["text"] = spec.prompt.text
-    prompt = Prompt.from_template(
-        spec.prompt.template,
-        split=spec.prompt.split,
-        mask=spec.prompt.mask,
-        of=spec.prompt.of,
-        system=spec.prompt.system,
-        **texts,
-    )
     caps = spec.budget
     limits = spec.limits.model_dump(exclude={"concurrency"})
     return Job(
         spec=spec,
-        prompt=prompt,
-        score=_score(spec.score),
+        prompt=prompt_of(spec.prompt),
+        score=score_of(spec.score),
         budget=Budget(requests=caps.requests, tokens=caps.tokens, usd=caps.usd),
         limits=Limits(**limits),
         price=_price(spec.prices),
@@ -125,21 +115,6 @@ def explained(
     return replace(explanation, spec=job.spec.model_dump(mode="json"))
 
 
-def _score(table: ScoreTable) -> Score:
-    if table.kind == "label_frequency":
-        return LabelFrequency(
-            *table.labels,
-            samples=table.samples or SAMPLES,
-            max_censored=table.max_censored,
-        )
-    if table.samples is not None:
-        raise SpecError(
-            "[score] has samples, and label_log_odds needs one answer a mask.",
-            advice='Leave samples out, or set kind = "label_frequency".',
-        )
-    return LabelLogOdds(*table.labels, max_censored=table.max_censored)
-
-
 def _price(table: PricesTable) -> Price | None:
     if table.input is None and table.output is None:
         return None
@@ -151,8 +126,8 @@ def _price(table: PricesTable) -> Price | None:
 def _spec(path: Path | None, overrides: Tables) -> ExplainSpec:
     if path is not None:
         return read_spec(path, overrides)
-    prompt, score = overrides["prompt"], overrides["score"]
-    if None in (prompt["template"], prompt["text"], score["labels"]):
+    prompt = overrides["prompt"]
+    if None in (prompt["template"], prompt["text"]):
         raise SpecError(
             "There is nothing to explain yet.",
             advice="Give a spec file (spex explain examples/review.toml), or --text, --ask and "

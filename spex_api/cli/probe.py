@@ -20,21 +20,22 @@ from spex_api.cli.progress import ProgressLine
 from spex_api.completions import Capabilities
 from spex_api.errors import SpecError
 from spex_api.prompts import Prompt
+from spex_api.querying.asking import open_function
 from spex_api.querying.budget import Budget
-from spex_api.querying.policy import Meter
 from spex_api.querying.pricing import price_of
 from spex_api.querying.probe import most_requests
 from spex_api.querying.probe import probe as inquire
 from spex_api.querying.probing.probed import Verdict
-from spex_api.querying.stack import open_stack
+from spex_api.querying.stack import Terms
 from spex_api.report.story import harmless
-from spex_api.scores import LabelLogOdds
+from spex_api.scores import LabelLogOdds, Opening, Seconded
 from spex_api.synchronous import synchronous
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from spex_api.events import EventHandler
+    from spex_api.querying.policy import Meter
     from spex_api.querying.probing.probed import Probed
     from spex_api.scores import Score
 
@@ -44,6 +45,8 @@ _UNFIT = 2
 """As where a score reads what the endpoint does not give: it must not be explained that way."""
 _SPARE = 3
 """Requests for what has to be sent again."""
+_FIRST = 32
+"""Requests for what a score must know first."""
 _TEXT = "Her acting never fails to impress, although the plot is thin and the end comes too late."
 _TEMPLATE = (
     "Is this movie review positive or negative? Answer with one word, positive or negative.\n"
@@ -73,7 +76,7 @@ def probe(
     prompt, score = _question(model, spec, text, ask, labels)
     try:
         with ProgressLine(Console(stderr=True)) as line:
-            found, meter = _found(model, prompt, score, on_event=line.draw)
+            found, score, meter = _found(model, prompt, score, on_event=line.draw)
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
     if json:
@@ -108,11 +111,19 @@ def _question(
 
 async def _find(
     model: str, prompt: Prompt, score: Score, *, on_event: EventHandler
-) -> tuple[Probed, Meter]:
+) -> tuple[Probed, Score, Meter]:
     question = score.requests(prompt.render([1] * prompt.num_features), Capabilities())
-    budget, meter = Budget(requests=most_requests(question) + _SPARE), Meter()
-    async with open_stack(model, budget=budget, meter=meter, on_event=on_event) as stack:
-        return await inquire(stack.adapter, prompt, score, meter=meter), meter
+    # Who asks a second model asks it about every answer; and some ask something first.
+    each = 2 if isinstance(score, Seconded) else 1
+    first = _FIRST if isinstance(score, Opening) else 0
+    budget = Budget(requests=each * most_requests(question) + first + _SPARE)
+    async with open_function(
+        prompt, model, score=score, budget=budget, terms=Terms(), on_event=on_event
+    ) as function:
+        found = await inquire(
+            function.adapter, prompt, function.score, meter=function.meter, second=function.second
+        )
+        return found, function.score, function.meter
 
 
 _found = synchronous(_find, name="_found")

@@ -9,14 +9,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from spex_api.events import EventHandler, ignore
+from spex_api.events import EventHandler, Notice, ignore
 from spex_api.querying.answers.store import answers_folder
 from spex_api.querying.batches.opening import open_batches, run_name
 from spex_api.querying.cache import Mode
 from spex_api.querying.policy import Meter
 from spex_api.querying.stack import Terms, open_stack
 from spex_api.querying.value_function import ValueFunction
-from spex_api.scores import Seconded
+from spex_api.scores import Chosen, Seconded
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -77,6 +77,8 @@ async def open_function(
             price=stack.price,
         )
         function = await first.open()
+        if isinstance(function.score, Chosen):
+            on_event(Notice(function.score.reason))
         if isinstance(function.score, Seconded):
             name = function.score.second_model
             beside = (

@@ -39,10 +39,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from spex_api.completions import Message
     from spex_api.prompts import Prompt
     from spex_api.querying.adapter import Adapter
     from spex_api.querying.policy import Meter
+    from spex_api.querying.probing.inquiry import Shown
     from spex_api.scores import Score
 
 __all__ = ["extra_requests", "most_requests", "probe"]
@@ -113,12 +113,12 @@ async def probe(
         CacheMiss: an answer is missing, and no connection may be opened.
         AdapterError: the endpoint failed. What was answered before is on disk.
     """
-    inquiry = Inquiry(adapter, score, meter, clock or RealClock(), second, prompt.tools)
+    inquiry = Inquiry(adapter, score, meter, clock or RealClock(), second)
     whole = [1] * prompt.num_features
     rows = [whole, [0] * prompt.num_features, *_between(prompt.num_features, masks, seed)]
     try:
-        rendered = [prompt.render(row) for row in rows]
-        await _ask_all(inquiry, rendered, repeats=repeats, require=require)
+        shown = [(prompt.render(row), prompt.tools_under(row)) for row in rows]
+        await _ask_all(inquiry, shown, repeats=repeats, require=require)
         probed = inquiry.probed()
         unfit = probed.unfit() if require else None
         if unfit is not None:
@@ -131,7 +131,7 @@ async def probe(
 
 
 async def _ask_all(
-    inquiry: Inquiry, rendered: Sequence[tuple[Message, ...]], *, repeats: bool, require: bool
+    inquiry: Inquiry, shown: Sequence[Shown], *, repeats: bool, require: bool
 ) -> None:
     """Asks the whole prompt, and what follows from its answer.
 
@@ -140,12 +140,12 @@ async def _ask_all(
         AdapterError: as the adapter does.
     """
     try:
-        questions = inquiry.questions(rendered)
+        questions = inquiry.questions(shown)
     except ScoreError as error:
         if require:
             raise
         inquiry.give_up(Judgement("log-probs", Verdict.FATAL, error.cause, error.advice))
-        questions = _plain(rendered)
+        questions = _plain(shown)
     try:
         await inquiry.ask(Asked.FULL, questions[0])
     except BadRequest as refusal:
@@ -170,7 +170,7 @@ async def _without_logprobs(
     asking = any(request.top_logprobs > 0 for request in questions[0])
     if not asking or isinstance(refusal, (ContextTooLong, ContentFiltered)):
         raise refusal
-    plain = _plain([question[0].messages for question in questions])
+    plain = _plain([(question[0].messages, question[0].tools) for question in questions])
     inquiry.give_up(flawed(Flaw.REFUSED, share=f" In its words: {refusal.cause}"))
     try:
         await inquiry.ask(Asked.FULL, plain[0])
@@ -179,8 +179,8 @@ async def _without_logprobs(
     return plain
 
 
-def _plain(rendered: Sequence[tuple[Message, ...]]) -> list[Question]:
-    return [(CompletionRequest(messages),) for messages in rendered]
+def _plain(shown: Sequence[Shown]) -> list[Question]:
+    return [(CompletionRequest(messages, tools=tools),) for messages, tools in shown]
 
 
 def _rest(

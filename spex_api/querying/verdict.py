@@ -90,8 +90,8 @@ def check_share(tally: Tally, found: Evaluation, *, allowed: float, sent: int) -
         f"{allowed:.0%} is allowed.{first}",
         cost=_sent(sent),
         safe="All answers are on disk: another score reads them at no cost.",
-        advice="Ask in the prompt for exactly these labels, use a server with a longer "
-        "list of log-probs, or raise max_censored.",
+        advice="Ask in the prompt for exactly the form that the score reads and nothing else, "
+        "use a server with a longer list of log-probs or a sampled score, or raise max_censored.",
     )
 
 

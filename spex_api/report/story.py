@@ -147,6 +147,7 @@ def provenance(explanation: Explanation) -> list[tuple[str, str]]:
         ("Served", ", ".join(f"{name or '?'} ×{count}" for name, count in source.served.items())),
         ("Endpoint", source.endpoint),
         ("Score", source.score),
+        ("Chosen", source.chosen),
         ("Decoder", f"{explanation.decoder} ({explanation.reason})"),
         ("Decoding", explanation.status),
         ("Masks", f"{source.planned} planned, {source.samples} fitted"),

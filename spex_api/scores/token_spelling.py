@@ -162,7 +162,8 @@ def spell_answer(answer: Completion) -> SpeltText | None:
         return SpeltText(text, spelling, whole)
     # A server may tidy up the spaces around an answer; its tokens are what was written.
     said = joined(tokens)
-    if said.strip() != text.strip():
+    # And where the turn was begun for it, some say that again before what they wrote.
+    if said.strip() != text.strip() and not text.endswith(said):
         return SpeltText(text, whole=whole)
     return SpeltText(said, spelling, whole)
 

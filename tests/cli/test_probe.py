@@ -77,7 +77,7 @@ def test_json_is_one_object(chat_server, capsys):
     told = json.loads(capsys.readouterr().out)
     assert told["is_fit"] is True
     assert told["noise_floor"] == 0.0
-    found = Capabilities(top_logprobs=2, concurrency=16)
+    found = Capabilities(top_logprobs=2, concurrency=16, embeds=True)
     assert told["capabilities"] == json.loads(json.dumps(dataclasses.asdict(found)))
     assert {"about", "verdict", "sentence", "remedy"} == set(told["findings"][0])
     assert told["served"] == {"toy-2026 fp_toy": 9}
@@ -136,6 +136,20 @@ def test_a_prompt_of_ones_own_is_whole():
     app.command()(cli.probe)
     with pytest.raises(SpecError, match="--labels"):
         app(args=["openai:toy", "--text", TEXT])
+
+
+@pytest.mark.parametrize(
+    "score",
+    ['kind = "auto"', 'kind = "label_frequency"\nlabels = ["positive", "negative"]\nsamples = 2'],
+)
+def test_a_score_that_asks_more_is_probed_too(chat_server, tmp_path, capsys, score):
+    """One that must see an answer first, and one that draws several."""
+    path = tmp_path / "spec.toml"
+    path.write_text(SPEC.replace('labels = ["positive", "negative"]', score))
+    assert spex_probe("openai:toy", "--spec", str(path), "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["is_fit"]
+    assert told["full"] is not None
 
 
 def test_without_a_key_nothing_is_found():

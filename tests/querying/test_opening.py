@@ -27,7 +27,7 @@ WHOLE = PROMPT.render([1] * 6)
 
 def letters(messages) -> dict[str, float]:
     """The answer is how many letters there are."""
-    return {str(len(messages[-1].content.split())): -0.1}
+    return {str(sum(word.isalpha() for word in messages[-1].content.split())): -0.1}
 
 
 def length(messages) -> dict[str, float]:

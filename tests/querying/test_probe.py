@@ -684,3 +684,13 @@ def test_what_was_found_is_ranked_and_has_no_nan():
     assert str(Judgement("model", Verdict.OK, "Said.", "Do.")) == "Said. Do."
     with pytest.raises(ValueError, match="noise_floor"):
         Probed("m", "e", Capabilities(), (), noise_floor=math.nan)
+
+
+def test_each_mask_is_asked_with_the_tools_that_it_leaves():
+    """Where tools are the features, a probe asks what the plan asks."""
+    tools = [{"type": "function", "function": {"name": name}} for name in ("find", "book")]
+    prompt = Prompt.from_openai([{"role": "user", "content": "Good?"}], split="tools", tools=tools)
+    adapter = FunctionAdapter(lambda messages: {"yes": -0.1, "no": -2.5})
+    asked(adapter, prompt=prompt)
+    first, empty = adapter.requests[:2]
+    assert (len(first.tools), len(empty.tools)) == (2, 0)

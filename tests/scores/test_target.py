@@ -366,6 +366,13 @@ def test_hidden_words_are_no_part_of_the_target():
     assert score.target == SpeltText("Paris")
 
 
+def test_what_the_turn_was_begun_with_is_no_part_of_the_target():
+    """llama.cpp says it again before what the model wrote; the tokens are the model's own."""
+    tokens = (TokenLogprob(" Paris", -0.1),)
+    score = TargetLogProb().opened([Completion("City: Paris", tokens)], can(Way.STEPS))
+    assert score.target == SpeltText(" Paris", TokenSpelling((" Paris",)))
+
+
 def test_planning_needs_no_answer():
     """Before it is opened, the score says how many questions a mask may take; it reads none."""
     score = TargetLogProb(max_tokens=5)

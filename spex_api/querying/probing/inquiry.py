@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     from spex_api.querying.policy import Meter
     from spex_api.scores import Score
 
-__all__ = ["Inquiry", "recommended_concurrency"]
+__all__ = ["Inquiry", "Shown", "recommended_concurrency"]
+
+Shown = tuple["tuple[Message, ...]", tuple[str, ...]]
+"""What a mask leaves: the conversation, and the tools that may be called."""
 
 _HIGHEST_CONCURRENCY = 64
 _MINUTE = 60.0
@@ -43,7 +46,6 @@ class Inquiry:
         meter: the stack's; None where every answer is sent for.
         clock: what latencies are measured with.
         second: the score's second model, where it has one.
-        tools: the prompt's.
         answers: in the order of asking.
         given_up: why no log-probs are asked for, where that is so.
         asked: how many requests were made, answered or not.
@@ -54,7 +56,6 @@ class Inquiry:
     meter: Meter | None
     clock: Clock
     second: Adapter | None = None
-    tools: tuple[str, ...] = ()
     answers: list[Answer] = field(default_factory=list)
     given_up: Judgement | None = None
     asked: int = 0
@@ -90,17 +91,20 @@ class Inquiry:
         count = len(self._completions)
         return f"{count} answer{'s are' if count != 1 else ' is'} on disk." if self.meter else ""
 
-    def questions(
-        self, rendered: Sequence[tuple[Message, ...]]
-    ) -> list[tuple[CompletionRequest, ...]]:
+    def questions(self, shown: Sequence[Shown]) -> list[tuple[CompletionRequest, ...]]:
         """What the score asks under each mask.
+
+        Args:
+            shown: what each mask leaves of the conversation, and of its tools.
 
         Raises:
             ScoreError: the endpoint cannot give what the score reads.
         """
         claimed = self.adapter.capabilities
-        asked = [self.score.requests(messages, claimed) for messages in rendered]
-        return [tuple(each.with_tools(self.tools) for each in question) for question in asked]
+        return [
+            tuple(each.with_tools(tools) for each in self.score.requests(messages, claimed))
+            for messages, tools in shown
+        ]
 
     async def ask(self, asked: Asked, question: tuple[CompletionRequest, ...]) -> None:
         """Asks, reads, and keeps; what the endpoint refuses for good is kept as refused.
