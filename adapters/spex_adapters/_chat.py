@@ -6,19 +6,41 @@ What this module does not know: who is on the other side, or how to get there.
 from __future__ import annotations
 
 import json
+from itertools import takewhile
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from pydantic import BaseModel, BeforeValidator, Field, FiniteFloat, ValidationError
 from typing_extensions import TypedDict  # pydantic needs it before Python 3.12
 
+from spex_adapters._refusing import refuse_beyond
 from spex_adapters._wire import one_line
-from spex_api.completions import Completion, Draw, Outcome, TokenLogprob, Usage
-from spex_api.errors import MalformedReply
+from spex_api.completions import (
+    Capabilities,
+    Completion,
+    Draw,
+    Image,
+    Outcome,
+    TokenLogprob,
+    ToolCall,
+    Usage,
+)
+from spex_api.errors import MalformedReply, UsageError
 
 if TYPE_CHECKING:
-    from spex_api.completions import CompletionRequest, JsonObject
+    from collections.abc import Sequence
 
-__all__ = ["Count", "Failure", "chat_body", "in_place_of_an_answer", "no_answer", "read_chat"]
+    from spex_api.completions import CompletionRequest, JsonObject, Message, Target
+
+__all__ = [
+    "Count",
+    "Failure",
+    "chat_body",
+    "grammar_of",
+    "in_place_of_an_answer",
+    "no_answer",
+    "read_chat",
+    "tools_of",
+]
 
 _BILLED: Final = "The answer may have been billed."
 _OUTCOMES: Final = {
@@ -32,10 +54,24 @@ _OUTCOMES: Final = {
 }
 """The words in which servers say why an answer ended early; any other word is an answer's end."""
 
+_DIALECT: Final = Capabilities(samples_at_once=2**31)
+"""What the dialect has words for; how many answers at once is an endpoint's matter."""
+_ESCAPES: Final = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
 
 def _counted(value: object) -> int:
     """A count; an answer is not lost for an accounting that makes no sense."""
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+
+
+def _numbered(value: object) -> int | None:
+    """A token's number; an answer is not lost where a server has another kind of name for it."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _as_text(value: object) -> str:
+    """A tool's arguments as JSON text; some servers give them as what the text would say."""
+    return value if isinstance(value, str) else json.dumps(value or {}, ensure_ascii=False)
 
 
 Count = Annotated[int, BeforeValidator(_counted)]
@@ -52,15 +88,28 @@ class _Token(BaseModel):
     token: str
     logprob: FiniteFloat
     top_logprobs: list[_Listed] | None = None
+    id: Annotated[int | None, BeforeValidator(_numbered)] = None
+    """llama.cpp's."""
 
 
 class _Logprobs(BaseModel):
     content: list[_Token] | None = None
 
 
+class _Function(BaseModel):
+    name: str
+    arguments: Annotated[str, BeforeValidator(_as_text)] = "{}"
+
+
+class _Call(BaseModel):
+    id: str | None = None
+    function: _Function | None = None
+
+
 class _Message(BaseModel):
     content: str | None = None
     refusal: str | None = None
+    tool_calls: list[_Call] | None = None
 
 
 class _Choice(BaseModel):
@@ -108,17 +157,22 @@ def chat_body(
         model: who is asked.
         length_field: what the server calls the answer's greatest length.
         longest_list: the longest list of likeliest tokens that the server gives.
+
+    Raises:
+        UsageError: it asks for what the dialect has no words for: a server that has some of its
+            own is asked by an adapter that adds them.
     """
+    refuse_beyond(request, _DIALECT, whom="OpenAI's chat dialect")
     body: JsonObject = {
         "model": model,
-        "messages": [{"role": turn.role, "content": turn.content} for turn in request.messages],
+        "messages": [_turn(turn) for turn in request.messages],
         length_field: request.max_tokens,
         "temperature": request.temperature,
     }
     if request.num_samples > 1:
         body["n"] = request.num_samples
     if request.tools:
-        body["tools"] = [json.loads(tool) for tool in request.tools]
+        body["tools"] = tools_of(request)
     if request.top_logprobs > 0:
         body["logprobs"] = True
         body["top_logprobs"] = min(request.top_logprobs, longest_list)
@@ -133,7 +187,6 @@ def read_chat(raw: str) -> Completion:
     """
     reply = _parsed(raw)
     choice = reply.choices[0]
-    listed = (choice.logprobs and choice.logprobs.content) or ()
     return Completion(
         text=choice.message.content or choice.message.refusal or "",
         tokens=tuple(
@@ -141,8 +194,9 @@ def read_chat(raw: str) -> Completion:
                 entry.token,
                 entry.logprob,
                 tuple((each["token"], each["logprob"]) for each in entry.top_logprobs or ()),
+                entry.id,
             )
-            for entry in listed
+            for entry in _told(reply)
         ),
         finish_reason=choice.finish_reason or "",
         outcome=_outcome(choice),
@@ -154,7 +208,47 @@ def read_chat(raw: str) -> Completion:
             Draw(each.message.content or each.message.refusal or "", _outcome(each))
             for each in reply.choices[1:]
         ),
+        tool_calls=tuple(
+            ToolCall(call.id or "", call.function.name, call.function.arguments)
+            for call in choice.message.tool_calls or ()
+            if call.function
+        ),
     )
+
+
+def tools_of(request: CompletionRequest) -> list[JsonObject]:
+    """The tools' definitions, as they go into a body.
+
+    Raises:
+        UsageError: one is no JSON object.
+    """
+    found = []
+    for number, text in enumerate(request.tools):
+        try:
+            tool = json.loads(text)
+        except ValueError:
+            tool = None
+        if not isinstance(tool, dict):
+            raise UsageError(
+                f"The definition of tool {number} is no JSON object.",
+                advice="Give each tool as the endpoint takes it.",
+            )
+        found.append(tool)
+    return found
+
+
+def grammar_of(target: Target) -> str:
+    """The grammar under which llama.cpp can write nothing but a target.
+
+    By the numbers of its tokens where they are known; a text alone may be spelt in other tokens
+    than the model's own.
+
+    Args:
+        target: the text, and its tokens where they are known.
+    """
+    if target.tokens:
+        return "root ::= " + " ".join(f"<[{number}]>" for number in target.tokens)
+    return 'root ::= "' + "".join(map(_in_a_grammar, target.text)) + '"'
 
 
 def in_place_of_an_answer(failure: object) -> MalformedReply:
@@ -188,6 +282,54 @@ def no_answer(raw: str, refused: ValidationError, *, of: str, advice: str) -> Ma
         cost=_BILLED,
         advice=advice,
     )
+
+
+def _turn(turn: Message) -> JsonObject:
+    """A turn as the dialect has it; a plain one holds nothing but role and text."""
+    said: JsonObject = {"role": turn.role, "content": turn.content}
+    if turn.blocks:
+        said["content"] = [_block(block) for block in turn.blocks]
+    if turn.answers:
+        said["tool_call_id"] = turn.answers
+    if turn.tool_calls:
+        said["content"] = said["content"] or None
+        said["tool_calls"] = [
+            {
+                "id": call.id,
+                "type": "function",
+                "function": {"name": call.name, "arguments": call.arguments},
+            }
+            for call in turn.tool_calls
+        ]
+    return said
+
+
+def _block(block: str | Image) -> JsonObject:
+    if isinstance(block, str):
+        return {"type": "text", "text": block}
+    url = block.url or f"data:{block.media_type};base64,{block.data}"
+    return {"type": "image_url", "image_url": {"url": url}}
+
+
+def _in_a_grammar(character: str) -> str:
+    """A character between a grammar's quotes, whose escapes are not all of JSON's."""
+    if character in _ESCAPES:
+        return _ESCAPES[character]
+    return character if character.isprintable() else f"\\U{ord(character):08X}"
+
+
+def _told(reply: _Reply) -> Sequence[_Token]:
+    """The first answer's tokens, as far as each has an entry of its own.
+
+    llama.cpp has none for the tokens that begin a character, and gives the whole character to the
+    one that ends it: so where fewer tokens are told than were written, it is not known of what
+    else than ASCII whether it is one token.
+    """
+    listed = (reply.choices[0].logprobs and reply.choices[0].logprobs.content) or ()
+    written = reply.usage.completion_tokens if reply.usage and len(reply.choices) == 1 else 0
+    if len(listed) < written and any(entry.id is not None for entry in listed):
+        return list(takewhile(lambda entry: entry.token.isascii(), listed))
+    return listed
 
 
 def _outcome(choice: _Choice) -> Outcome:

@@ -12,6 +12,9 @@ cut, and a prompt's prefix may be taken from the question before. What remains i
 - another processor's kernels may behave otherwise: there is reuse on x86-64 alone, where this was
   measured, the first answers are computed both ways, and one difference ends it.
 
+A forced text is computed alike, so that its log-prob is what its tokens have one by one: generated
+in a row, each token would be a single row, and was found to differ by up to 0.3 nats.
+
 What this module does not know: where weights come from, and what is asked.
 """
 
@@ -30,6 +33,7 @@ import httpx2
 from spex_api.errors import BadRequest, ContextTooLong, MissingExtra, Unavailable, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from spex_api.completions import JsonObject
@@ -42,6 +46,14 @@ CONTEXT: Final = 8192
 SETTINGS: Final = f"n_ctx={CONTEXT},jinja,cpu,no-flash-attention,whole-vocabulary"
 """What an answer depends on, besides weights and engine."""
 
+_CHAT: Final = "/v1/chat/completions"
+_PLAIN: Final = "/v1/completions"
+_ANSWERS: Final = frozenset({"choices", "prompt", "tokens"})
+"""What a reply holds, by the path that was asked."""
+_SURELY: Final = 1000.0
+"""A weight that no other token's comes near."""
+_ALL: Final = 10**6
+"""A longer list than any vocabulary."""
 _PART: Final = 512
 _TRIALS: Final = 4
 
@@ -74,6 +86,88 @@ class Engine:
             BadRequest: the server refuses the body; mostly a prompt longer than the context.
             Unavailable: the server broke off.
         """
+        line = self._connected()
+        async with line.lock:
+            raw, _ = await self._computed(line.client, _CHAT, body)
+            return raw
+
+    async def cut(self, body: JsonObject) -> str:
+        """How a text is cut into tokens: the reply to such a body, as text.
+
+        Raises:
+            BadRequest: the server refuses the body.
+            Unavailable: the server broke off.
+        """
+        raw, _ = await _post(self._connected().client, "/tokenize", body)
+        return raw
+
+    async def force(self, body: JsonObject, tokens: Sequence[int]) -> str:
+        """The reply to a chat body whose answer is made of these tokens, as text.
+
+        Each token's log-prob is read from a question for one token, whose prompt has those before
+        it. The answers are put together to one, of the form that the server's own would have.
+
+        Args:
+            body: the chat body, which may hold a grammar: that has no say.
+            tokens: the numbers of the answer's tokens, at least one.
+
+        Raises:
+            BadRequest: the server refuses the body; mostly a prompt longer than the context.
+            Unavailable: the server broke off.
+        """
+        line = self._connected()
+        shown = {name: value for name, value in body.items() if name != "grammar"}
+        async with line.lock:
+            _, told = await _post(line.client, "/apply-template", shown)
+            asked = {"content": told["prompt"], "add_special": True, "parse_special": True}
+            _, cut = await _post(line.client, "/tokenize", asked)
+            prompt: list[int] = cut["tokens"]
+            frame = {"model": body.get("model"), "max_tokens": 1, "temperature": 0.0}
+            frame["logprobs"] = max(1, body.get("top_logprobs", 1))
+            told_of: dict[int, JsonObject] = {}
+
+            async def tell(place: int) -> JsonObject:
+                question = {**frame, "prompt": [*prompt, *tokens[:place]]}
+                reply = await self._chosen(line.client, question, tokens[place])
+                told_of[place] = reply["choices"][0]["logprobs"]["content"][0]
+                return reply
+
+            # Two tokens further with each question, so that two rows are left to be computed; then
+            # back to the prompt's last token, by a detour, for those that were left out.
+            first = await tell(0)
+            for place in range(2, len(tokens), 2):
+                await tell(place)
+            if len(tokens) > 1 and self.fresh and self.reuse:
+                other = 1 if prompt[-1] != 1 else 2
+                detour = {**frame, "prompt": [*prompt[:-1], other, other]}
+                await _post(line.client, _PLAIN, detour, reuse=True)
+            for place in range(1, len(tokens), 2):
+                await tell(place)
+        return json.dumps(_together(first, [told_of[place] for place in range(len(tokens))]))
+
+    async def _chosen(
+        self, client: httpx2.AsyncClient, question: JsonObject, token: int
+    ) -> JsonObject:
+        """The reply to a question for one token that is made to be this one.
+
+        By a weight, which is put on behind the log-probs: a grammar takes no part of a character.
+        """
+        body = {**question, "logit_bias": [[token, _SURELY]]}
+        _, reply = await self._computed(client, _PLAIN, body)
+        if not reply["choices"][0].get("logprobs"):
+            # Nothing is told of the beginning of a character, but in the list of another token.
+            last = question["prompt"][-1]
+            body |= {"logit_bias": [[last, _SURELY]], "logprobs": _ALL}
+            _, reply = await self._computed(client, _PLAIN, body)
+            entry = reply["choices"][0]["logprobs"]["content"][0]
+            listed = entry["top_logprobs"]
+            found = next((each for each in listed if each["id"] == token), entry)
+            entry |= {**found, "top_logprobs": listed[: question["logprobs"]]}
+        if reply["choices"][0]["logprobs"]["content"][0]["id"] != token:
+            raise BadRequest(f"The embedded model has no token {token}.")
+        return reply
+
+    def _connected(self) -> _Line:
         loop = asyncio.get_running_loop()
         if self._line is None or self._line.loop is not loop:
             # No proxy of the user's stands between two parts of one process.
@@ -84,20 +178,24 @@ class Engine:
                 trust_env=False,
             )
             self._line = _Line(loop, client)
-        line = self._line
-        async with line.lock:
-            telling = bool(body.get("logprobs")) and not body.get("temperature")
-            reuse = self.reuse and self.fresh and (telling or not self.trials)
-            self.fresh = False
-            raw, reply = await _post(line.client, body, reuse=reuse)
-            if reuse and (self.trials or not _cut_alike(reply)):
-                short = reply
-                raw, reply = await _post(line.client, body, reuse=False)
-                if self.trials and _cut_alike(short):
-                    self.trials -= 1
-                    self.reuse = short["choices"] == reply["choices"]
-            self.fresh = body.get("max_tokens") == 1
-            return raw
+        return self._line
+
+    async def _computed(
+        self, client: httpx2.AsyncClient, path: str, body: JsonObject
+    ) -> tuple[str, JsonObject]:
+        """The reply to a question, as if nothing had been asked before."""
+        telling = bool(body.get("logprobs")) and not body.get("temperature")
+        reuse = self.reuse and self.fresh and (telling or not self.trials)
+        self.fresh = False
+        raw, reply = await _post(client, path, body, reuse=reuse)
+        if reuse and (self.trials or not _cut_alike(reply)):
+            short = reply
+            raw, reply = await _post(client, path, body, reuse=False)
+            if self.trials and _cut_alike(short):
+                self.trials -= 1
+                self.reuse = short["choices"] == reply["choices"]
+        self.fresh = body.get("max_tokens") == 1
+        return raw, reply
 
     async def aclose(self) -> None:
         """Stops the server and gives its memory back."""
@@ -179,12 +277,35 @@ def _cut_alike(reply: JsonObject) -> bool:
     return 1 not in {computed % _PART, (computed + reused) % _PART}
 
 
+def _together(reply: JsonObject, content: Sequence[JsonObject]) -> JsonObject:
+    """One chat completion out of the first token's completion and what is told of all tokens."""
+    text = bytes(byte for entry in content for byte in entry["bytes"]).decode(errors="replace")
+    read = reply["usage"]["prompt_tokens"]
+    return {
+        **{name: reply[name] for name in ("id", "created", "model", "system_fingerprint")},
+        "object": "chat.completion",
+        "choices": [
+            {
+                "index": 0,
+                "message": {"role": "assistant", "content": text},
+                "logprobs": {"content": content},
+                "finish_reason": "length",
+            }
+        ],
+        "usage": {
+            "prompt_tokens": read,
+            "completion_tokens": len(content),
+            "total_tokens": read + len(content),
+        },
+    }
+
+
 async def _post(
-    client: httpx2.AsyncClient, body: JsonObject, *, reuse: bool
+    client: httpx2.AsyncClient, path: str, body: JsonObject, *, reuse: bool = False
 ) -> tuple[str, JsonObject]:
     """One exchange. `cache_prompt` says how to compute, not what, and is no part of the body."""
     try:
-        response = await client.post("/v1/chat/completions", json={**body, "cache_prompt": reuse})
+        response = await client.post(path, json={**body, "cache_prompt": reuse})
     except httpx2.TransportError:
         failure: BadRequest | Unavailable = Unavailable(
             "The embedded model broke off.", advice="Nothing is billed; run again."
@@ -194,7 +315,7 @@ async def _post(
             reply: JsonObject = json.loads(response.text)
         except ValueError:
             reply = {}
-        if response.status_code == 200 and "choices" in reply:
+        if response.status_code == 200 and _ANSWERS & reply.keys():
             return response.text, reply
         failure = _refusal(response.status_code, reply.get("error") or {})
     raise failure

@@ -22,11 +22,13 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
+from pydantic import SecretStr
+
 from spex_adapters import _hints
 from spex_adapters._addresses import is_loopback
 from spex_adapters._errors import BILLED, error_within, overdue, refusal, translate
 from spex_adapters._kinds import HTTPX2
-from spex_adapters._wire import read_key, without
+from spex_adapters._wire import Secrets, read_key, without
 from spex_api.errors import MalformedReply, UsageError
 from spex_api.events import EventHandler, Notice, ignore
 
@@ -66,6 +68,7 @@ class _Opened:
 
     loop: asyncio.AbstractEventLoop
     wire: Wire
+    secrets: Secrets
     build: Callable[[], httpx2.AsyncClient] = field(repr=False)
     pattern: httpx2.Request = field(repr=False)
     clients: list[_Busy] = field(default_factory=list, repr=False)
@@ -85,9 +88,11 @@ class Line:
     """The connections to one endpoint, opened at the first question. Building it opens nothing.
 
     Args:
-        wire: who is asked; its secret is read from the environment when the line is opened.
+        wire: who is asked; its secret is not looked at.
         path: where questions go, from the endpoint's address on.
         headers: what else goes with a question, the key aside.
+        secrets: reads the secrets, when the line is opened; otherwise the key is read from the
+            environment, and is a question's bearer.
         timeout: seconds that an attempt may take as a whole.
         transport: how bytes travel, in place of connections.
         on_event: is told when prompts leave this machine unencrypted.
@@ -102,6 +107,7 @@ class Line:
         *,
         path: str,
         headers: Callable[[], Mapping[str, str]] = dict,
+        secrets: Callable[[], Secrets] | None = None,
         timeout: float = TIMEOUT,
         transport: httpx2.AsyncBaseTransport | None = None,
         on_event: EventHandler = ignore,
@@ -111,6 +117,7 @@ class Line:
         self._wire = wire
         self._path = path
         self._headers = headers
+        self._secrets = secrets or self._key
         self._timeout = timeout
         self._transport = transport
         self._on_event = on_event
@@ -175,7 +182,10 @@ class Line:
 
     def scrub(self, text: str) -> str:
         """The text without the key, and otherwise as it is."""
-        return without(text, (self._shown().secret.get_secret_value(),))
+        return without(text, self._shown().hidden)
+
+    def _key(self) -> Secrets:
+        return Secrets.bearer(read_key(self._wire.key_variable, endpoint=self._wire.endpoint))
 
     def _shown(self) -> Wire:
         return self._opened.wire if self._opened else self._wire
@@ -192,7 +202,7 @@ class Line:
         loop = asyncio.get_running_loop()
         if self._opened and self._opened.loop is loop:
             return self._opened
-        secret = read_key(self._wire.key_variable, endpoint=self._wire.endpoint)
+        secrets = self._secrets()
         import httpx2  # noqa: PLC0415 - a third of a second that a replay does not need
 
         endpoint = self._wire.endpoint
@@ -215,8 +225,9 @@ class Line:
         first = build()
         pattern = first.build_request("POST", endpoint + self._path, json={})
         del pattern.headers["content-length"]
-        wire = replace(self._wire, secret=secret)
-        self._opened = _Opened(loop, wire, build, pattern, [_Busy(first)])
+        key, *others = (*secrets.hidden, SecretStr(""))
+        wire = replace(self._wire, secret=key, others=tuple(others))
+        self._opened = _Opened(loop, wire, secrets, build, pattern, [_Busy(first)])
         return self._opened
 
 
@@ -233,7 +244,8 @@ def _question(opened: _Opened, body: JsonObject) -> httpx2.Request:
         content=content.encode(),
         extensions=pattern.extensions,
     )
-    request.headers["authorization"] = f"Bearer {opened.wire.secret.get_secret_value()}"
+    for name, value in opened.secrets.headers.items():
+        request.headers[name] = value
     return request
 
 
@@ -244,7 +256,7 @@ def _answer(response: httpx2.Response, wire: Wire, read: Callable[[str], Complet
     """
     headers = response.headers
     try:
-        text = without(response.content.decode(), (wire.secret.get_secret_value(),))
+        text = without(response.content.decode(), wire.hidden)
         answer = read(text)
     except UnicodeDecodeError:
         text, flaw = "", MalformedReply("The reply is no text in UTF-8.", cost=BILLED)

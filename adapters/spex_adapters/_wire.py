@@ -17,9 +17,9 @@ from pydantic import SecretStr
 from spex_api.errors import AuthenticationFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
-__all__ = ["Wire", "conceal", "known_secrets", "one_line", "read_key", "without"]
+__all__ = ["Secrets", "Wire", "conceal", "known_secrets", "one_line", "read_key", "without"]
 
 _SHORTEST: Final = 8
 """Characters of a secret. A server without keys is given "x" or "none", which no text can miss."""
@@ -42,6 +42,24 @@ _READ: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
+class Secrets:
+    """What goes into the headers of a question, and what must be shown nowhere.
+
+    Attributes:
+        headers: each header's whole value, by the header's name.
+        hidden: the secrets in them.
+    """
+
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    hidden: tuple[SecretStr, ...] = ()
+
+    @classmethod
+    def bearer(cls, key: SecretStr) -> Secrets:
+        """One key, in the header that most endpoints look for it in."""
+        return cls({"authorization": f"Bearer {key.get_secret_value()}"}, (key,))
+
+
+@dataclass(frozen=True, slots=True)
 class Wire:
     """Who was asked, for the sentences.
 
@@ -53,6 +71,7 @@ class Wire:
         service: what is asked for there.
         ending: how such an address ends.
         secret: the key itself, to take it out of what is shown; never shown.
+        others: further secrets that a question carries.
     """
 
     endpoint: str
@@ -62,11 +81,16 @@ class Wire:
     service: str = "chat completions"
     ending: str = "ends in /v1"
     secret: SecretStr = field(default=SecretStr(""), repr=False)
+    others: tuple[SecretStr, ...] = field(default=(), repr=False)
+
+    @property
+    def hidden(self) -> tuple[str, ...]:
+        """All its secrets."""
+        return tuple(each.get_secret_value() for each in (self.secret, *self.others))
 
     def said(self, text: object, *, longest: int = 240) -> str:
         """Foreign text on one line, without a secret in it."""
-        secrets = (self.secret.get_secret_value(), *known_secrets())
-        return one_line(conceal(str(text), *secrets), longest=longest)
+        return one_line(conceal(str(text), *self.hidden, *known_secrets()), longest=longest)
 
 
 def one_line(text: object, *, longest: int = 240) -> str:

@@ -108,7 +108,11 @@ class AnthropicAdapter:
         return Capabilities(top_logprobs=0, concurrency=8, temperature=False)
 
     def body(self, request: CompletionRequest) -> JsonObject:
-        """The whole wire body of this request."""
+        """The whole wire body of this request.
+
+        Raises:
+            UsageError: it asks for what the dialect has no words for.
+        """
         return messages_body(request, model=self._model)
 
     def read(self, raw: str) -> Completion:
@@ -124,6 +128,7 @@ class AnthropicAdapter:
 
         Raises:
             AdapterError: one of its kinds; the client's own errors never get through.
+            UsageError: it asks for what the dialect has no words for.
         """
         return await self._line.ask(self.body(request), read=self.read)
 

@@ -12,14 +12,17 @@ What this module does not know: how the engine keeps its answers repeatable, and
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spex_adapters._chat import chat_body, read_chat
+from spex_adapters._chat import chat_body, grammar_of, read_chat
 from spex_adapters._engine import SETTINGS, Engine, start
+from spex_adapters._refusing import refuse_beyond
+from spex_adapters._replies import read_reply
 from spex_adapters._weights import SMOLLM2, fetch, sha256_of
-from spex_api.completions import Capabilities
+from spex_api.completions import Ask, Capabilities, Way
 from spex_api.errors import MissingExtra, UsageError
 from spex_api.events import Event, EventHandler, ignore
 
@@ -85,24 +88,52 @@ class LocalAdapter:
     @property
     def capabilities(self) -> Capabilities:
         """A hundred likeliest tokens (8 kB); one question computed while the next one waits."""
-        return Capabilities(top_logprobs=100, concurrency=2, free=True)
+        return Capabilities(
+            top_logprobs=100,
+            concurrency=2,
+            free=True,
+            ways=(Way.GRAMMAR, Way.STEPS),
+            tokenizes=True,
+        )
 
     def body(self, request: CompletionRequest) -> JsonObject:
-        """The whole wire body of this request."""
-        return chat_body(
+        """The whole wire body of this request.
+
+        Raises:
+            UsageError: it asks for what the model cannot be told.
+        """
+        able, target = self.capabilities, request.target
+        # The template of the embedded model leaves tools and their calls out, without a word.
+        own = self._file is None
+        by_text = target is not None and not target.tokens
+        refuse_beyond(
             request,
+            able,
+            whom="The embedded model",
+            images=False,
+            tools=not (own or by_text),
+            advice="Name a hosted model, or a model file of your own." if own else "",
+        )
+        if request.ask is Ask.TOKENS:
+            text = request.messages[-1].content
+            return {"content": text, "with_pieces": True, "add_special": False}
+        body = chat_body(
+            replace(request, target=None),
             model=self.model,
             length_field="max_tokens",
-            longest_list=self.capabilities.top_logprobs,
+            longest_list=able.top_logprobs,
         )
+        if target is not None:
+            body |= {"logprobs": True, "grammar": grammar_of(target)}
+        return body
 
     def read(self, raw: str) -> Completion:
         """The answer in a reply's body.
 
         Raises:
-            MalformedReply: the body is an error, or no chat completion.
+            MalformedReply: the body is an error, or neither a chat completion nor a list of tokens.
         """
-        return read_chat(raw)
+        return read_chat(raw) if '"choices"' in raw else read_reply(raw)
 
     async def complete(self, request: CompletionRequest) -> Completion:
         """Asks. The first question starts the engine, which fetches the weights if need be.
@@ -110,11 +141,12 @@ class LocalAdapter:
         Raises:
             AdapterError: one of its kinds.
             MissingExtra: the engine is not installed, or the weights cannot be fetched.
-            UsageError: the engine cannot load the file.
+            UsageError: it asks for what the model cannot be told, or the file cannot be loaded.
         """
+        body = self.body(request)
         while self._engine is None:
             await self._start()
-        return self.read(await self._engine.ask(self.body(request)))
+        return self.read(await self._answer(self._engine, request, body))
 
     async def aclose(self) -> None:
         """Stops the engine; a later `complete` starts it again."""
@@ -124,6 +156,13 @@ class LocalAdapter:
         engine, self._engine = self._engine, None
         if engine:
             await engine.aclose()
+
+    async def _answer(self, engine: Engine, request: CompletionRequest, body: JsonObject) -> str:
+        if request.ask is Ask.TOKENS:
+            return await engine.cut(body)
+        if request.target is not None and request.target.tokens:
+            return await engine.force(body, request.target.tokens[: request.max_tokens])
+        return await engine.ask(body)
 
     async def _start(self) -> None:
         """Waits for the engine, started once however many questions wait for it."""

@@ -14,11 +14,13 @@ from urllib.parse import urlsplit
 
 from spex_adapters._addresses import checked_address
 from spex_adapters._chat import chat_body, read_chat
-from spex_adapters._gpt import gives_logprobs, settings
+from spex_adapters._gpt import embeds, gives_logprobs, samples_at_once, settings
 from spex_adapters._http import TIMEOUT, Line
 from spex_adapters._kinds import OPENAI
+from spex_adapters._refusing import refuse_beyond
+from spex_adapters._replies import read_reply
 from spex_adapters._wire import Wire
-from spex_api.completions import Capabilities
+from spex_api.completions import Ask, Capabilities
 from spex_api.errors import UsageError
 from spex_api.events import EventHandler, ignore
 
@@ -36,6 +38,7 @@ _DEFAULT_URL: Final = "https://api.openai.com/v1"
 _KEY: Final = "OPENAI_API_KEY"
 _URL: Final = "OPENAI_BASE_URL"
 _LONGEST_LIST: Final = 20
+_ROUTES: Final = (("/chat/completions", "chat completions"), ("/embeddings", "embeddings"))
 _OPENAI: Final = ".openai.com"
 _AZURE: Final = ".openai.azure.com"  # where a deployment may be called anything
 _ACCOUNT: Final = {"openai-organization": "OPENAI_ORG_ID", "openai-project": "OPENAI_PROJECT_ID"}
@@ -84,14 +87,18 @@ class OpenAIAdapter:
             base_url or os.environ.get(_URL) or _DEFAULT_URL, variable=_URL
         )
         host = "." + (urlsplit(self._endpoint).hostname or "")
+        self._host = host
         self._at_openai, self._at_azure = host.endswith(_OPENAI), host.endswith(_AZURE)
-        self._line = Line(
-            Wire(self._endpoint, model, _KEY, _URL),
-            path="/chat/completions",
-            headers=_account,
-            timeout=timeout,
-            transport=transport,
-            on_event=on_event,
+        self._line, self._vectors = (
+            Line(
+                Wire(self._endpoint, model, _KEY, _URL, service),
+                path=path,
+                headers=_account,
+                timeout=timeout,
+                transport=transport,
+                on_event=on_event,
+            )
+            for path, service in _ROUTES
         )
         self._client: tuple[httpx2.AsyncClient, openai.AsyncOpenAI] | None = None
 
@@ -110,15 +117,37 @@ class OpenAIAdapter:
 
     @property
     def capabilities(self) -> Capabilities:
-        """What OpenAI documents: twenty likeliest tokens at the most, and of some models none."""
+        """What OpenAI documents: twenty likeliest tokens at the most, and of some models none.
+
+        Of another server nothing is known, so that it is asked for one answer at a time; whether
+        it has embeddings, it says itself.
+        """
         silent = self._at_openai and not gives_logprobs(self._model)
-        return Capabilities(top_logprobs=0 if silent else _LONGEST_LIST, concurrency=16)
+        return Capabilities(
+            top_logprobs=0 if silent else _LONGEST_LIST,
+            concurrency=16,
+            samples_at_once=samples_at_once(self._host),
+            embeds=embeds(self._model) or not self._at_openai,
+        )
 
     def body(self, request: CompletionRequest) -> JsonObject:
         """The whole wire body of this request.
 
         OpenAI's newer models refuse `max_tokens`; many compatible servers know nothing else.
+
+        Raises:
+            UsageError: it asks for what the endpoint has no words for.
         """
+        refuse_beyond(
+            request,
+            self.capabilities,
+            whom=f"The endpoint {self._endpoint}",
+            advice="Choose another score, or name the kind of server, as in "
+            "http:vllm+https://host/v1#model.",
+        )
+        if request.ask is Ask.VECTORS:
+            texts = [turn.content for turn in request.messages]
+            return {"model": self._model, "input": texts, "encoding_format": "float"}
         newer = self._at_openai or self._at_azure
         body = chat_body(
             request,
@@ -132,17 +161,20 @@ class OpenAIAdapter:
         """The answer in a reply's body.
 
         Raises:
-            MalformedReply: the body is an error, or no chat completion.
+            MalformedReply: the body is an error, or neither a chat completion nor embeddings.
         """
-        return read_chat(raw)
+        vectors = '"embedding"' in raw and '"choices"' not in raw
+        return read_reply(raw) if vectors else read_chat(raw)
 
     async def complete(self, request: CompletionRequest) -> Completion:
         """Asks, once.
 
         Raises:
             AdapterError: one of its kinds; the client's own errors never get through.
+            UsageError: it asks for what the endpoint has no words for.
         """
-        return await self._line.ask(self.body(request), read=self.read)
+        line = self._vectors if request.ask is Ask.VECTORS else self._line
+        return await line.ask(self.body(request), read=self.read)
 
     def client(self) -> openai.AsyncOpenAI:
         """The vendor's client over the running loop's connections: for files and batches.
@@ -180,6 +212,7 @@ class OpenAIAdapter:
         """Closes the connections; a later `complete` opens new ones."""
         self._client = None
         await self._line.aclose()
+        await self._vectors.aclose()
 
 
 def _account() -> dict[str, str]:

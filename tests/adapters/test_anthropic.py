@@ -14,7 +14,16 @@ import httpx2
 import pytest
 from spex_adapters.anthropic import AnthropicAdapter, connect
 
-from spex_api.completions import Allowance, CompletionRequest, Message, Outcome
+from spex_api.completions import (
+    Allowance,
+    Ask,
+    CompletionRequest,
+    Message,
+    Outcome,
+    Target,
+    ToolCall,
+    Way,
+)
 from spex_api.errors import (
     AdapterError,
     AuthenticationFailed,
@@ -46,10 +55,10 @@ def _adapter(handler) -> AnthropicAdapter:
     return AnthropicAdapter("claude-haiku-5-5", transport=httpx2.MockTransport(handler))
 
 
-def _ask(adapter: AnthropicAdapter):
+def _ask(adapter: AnthropicAdapter, request: CompletionRequest = _ASKED):
     async def ask():
         try:
-            return await adapter.complete(_ASKED)
+            return await adapter.complete(request)
         finally:
             await adapter.aclose()
 
@@ -215,3 +224,45 @@ def test_batches_open_nothing(monkeypatch):
     """The endpoint of batches can be named without a key."""
     monkeypatch.delenv("ANTHROPIC_API_KEY")
     assert connect("m", on_event=ignore).batches().limits.requests > 0
+
+
+def test_tools_go_out_and_come_back():
+    """A conversation with a tool is one that the API takes, and the call in its answer is read."""
+    call = ToolCall("c1", "look", '{"at": "é"}')
+    blocks = [{"type": "tool_use", "id": "c1", "name": "look", "input": {"at": "é"}}]
+    seen = []
+
+    def handler(request: httpx2.Request) -> httpx2.Response:
+        seen.append(json.loads(request.content))
+        return httpx2.Response(200, json={"content": blocks, "stop_reason": "tool_use"})
+
+    tool = {"name": "look", "input_schema": {"type": "object"}}
+    turns = (
+        Message("user", "Weather?"),
+        Message("assistant", "", tool_calls=(call,)),
+        Message("tool", "Rain.", answers="c1"),
+        Message("user", "Again?"),
+    )
+    answer = _ask(_adapter(handler), CompletionRequest(turns, tools=(json.dumps(tool),)))
+    assert answer.tool_calls == (call,)
+    (body,) = seen
+    assert [turn["role"] for turn in body["messages"]] == ["user", "assistant", "user"]
+    assert body["messages"][1]["content"] == blocks
+    assert body["tools"] == [tool]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"ask": Ask.VECTORS},
+        {"ask": Ask.TOKENS},
+        {"target": Target("yes", Way.STEPS)},
+        {"exact_tokens": (7,)},
+        {"num_samples": 3},
+    ],
+)
+def test_what_it_cannot_be_asked(asked):
+    """It is refused before anything is sent."""
+    adapter = _adapter(lambda request: pytest.fail("something was sent"))
+    with pytest.raises(UsageError, match="has no words for"):
+        _ask(adapter, CompletionRequest((Message("user", "Hi"),), **asked))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from spex_adapters._gpt import gives_logprobs, settings
+from spex_adapters._gpt import embeds, gives_logprobs, samples_at_once, settings
 from spex_adapters.openai import OpenAIAdapter
 
 from spex_api.completions import CompletionRequest, Message
@@ -58,3 +58,24 @@ def test_only_openai_is_told(monkeypatch):
     assert theirs.body(asked)["prompt_cache_options"] == {"mode": "explicit"}
     assert OpenAIAdapter("o3", base_url="https://api.openai.com/v1").capabilities.top_logprobs == 0
     assert OpenAIAdapter("o3", base_url="https://localhost/v1").capabilities.top_logprobs == 20
+
+
+@pytest.mark.parametrize(
+    ("host", "most"),
+    [
+        (".api.openai.com", 128),
+        (".me.openai.azure.com", 128),
+        (".api.mistral.ai", 8),
+        (".notopenai.com", 1),
+        (".localhost", 1),
+    ],
+)
+def test_samples_at_once(host, most):
+    """Several answers are asked for where the host is known to draw them."""
+    assert samples_at_once(host) == most
+
+
+def test_embeds():
+    """A model of OpenAI's that gives embeddings is called so."""
+    assert embeds("text-embedding-3-small")
+    assert not embeds("gpt-4.1-mini")

@@ -5,18 +5,30 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import importlib.util
+import json
+import math
 import os
 import re
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError
+from itertools import takewhile
 
 import pytest
 from spex_adapters import _engine, local
 from spex_adapters.local import LocalAdapter, connect
 
-from spex_api.completions import CompletionRequest, Message
-from spex_api.errors import MissingExtra, Unavailable, UsageError
+from spex_api.completions import (
+    Ask,
+    CompletionRequest,
+    Image,
+    Message,
+    Outcome,
+    Target,
+    ToolCall,
+    Way,
+)
+from spex_api.errors import BadRequest, MissingExtra, Unavailable, UsageError
 from spex_api.events import ignore
 
 
@@ -43,6 +55,71 @@ def test_body():
         "top_logprobs": 100,
     }
     assert adapter.capabilities.free
+
+
+def test_body_of_a_target():
+    """A target is forced by its tokens' numbers where they are known, by its text where not."""
+    adapter = connect("", on_event=ignore)
+    for tokens, grammar in (((504, 7), "<[504]> <[7]>"), ((), r'"Go\n"')):
+        asked = _asked("Fine", target=Target("Go\n", Way.GRAMMAR, tokens), max_tokens=2)
+        assert adapter.body(asked) == {
+            **adapter.body(_asked("Fine", max_tokens=2)),
+            "grammar": f"root ::= {grammar}",
+        }
+    bare = CompletionRequest((Message("user", "Hi"),), target=Target("Go", Way.GRAMMAR))
+    assert adapter.body(bare)["logprobs"] is True
+
+
+def test_body_and_reply_of_tokens():
+    """A text is cut on request; a token that is part of a character has a mark for a text."""
+    adapter = connect("", on_event=ignore)
+    asked = CompletionRequest((Message("user", " né"),), ask=Ask.TOKENS)
+    assert adapter.body(asked) == {"content": " né", "with_pieces": True, "add_special": False}
+    cut = [{"id": 9, "piece": " n"}, {"id": 7, "piece": [195]}, {"id": 8, "piece": [169]}]
+    answer = adapter.read(json.dumps({"tokens": cut}))
+    assert [(token.token, token.token_id) for token in answer.tokens] == [
+        (" n", 9),
+        ("\ufffd", 7),
+        ("\ufffd", 8),
+    ]
+    assert all(math.isnan(token.logprob) for token in answer.tokens)
+
+
+_CALLED = Message("assistant", "", tool_calls=(ToolCall("c", "look"),))
+
+
+@pytest.mark.parametrize(
+    ("turn", "asked", "named"),
+    [
+        (Message.of_blocks("user", (Image("iVBO"),)), {}, "images"),
+        (Message("user", "Hi"), {"tools": ("{}",)}, "tools"),
+        (_CALLED, {}, "tools"),
+        (Message("tool", "Rain.", answers="c"), {}, "tools"),
+        (Message("user", "Hi"), {"num_samples": 2}, "so many answers at once"),
+        (Message("user", "Hi"), {"exact_tokens": (7,)}, "tokens by their number"),
+        (Message("user", "Hi"), {"target": Target("y", Way.ECHO)}, "by 'echo'"),
+        (Message("user", "Hi"), {"ask": Ask.VECTORS}, "embeddings"),
+    ],
+)
+def test_what_the_model_cannot_be_told(turn, asked, named):
+    """It is refused by name: the template of the embedded model leaves tools out unseen."""
+    with pytest.raises(UsageError, match=f"has no words for .*{named}"):
+        connect("", on_event=ignore).body(CompletionRequest((turn,), **asked))
+
+
+def test_tools_of_another_file(tmp_path):
+    """A model of the user's may have a template for tools, but no grammar by text beside them."""
+    file = tmp_path / "tiny.gguf"
+    file.write_bytes(b"GGUF junk")
+    adapter = connect(str(file), on_event=ignore)
+    asked = CompletionRequest((_CALLED, Message("tool", "Rain.", answers="c")), tools=("{}",))
+    assert adapter.body(asked)["messages"][1]["tool_call_id"] == "c"
+    by_number = Target("y", Way.GRAMMAR, (7,))
+    forced = CompletionRequest(asked.messages, tools=("{}",), target=by_number)
+    assert adapter.body(forced)["tools"] == [{}]
+    by_text = CompletionRequest(asked.messages, tools=("{}",), target=Target("y", Way.GRAMMAR))
+    with pytest.raises(UsageError, match="tools"):
+        adapter.body(by_text)
 
 
 @pytest.mark.usefixtures("engine_version")
@@ -108,7 +185,7 @@ class _Scripted:
         self.replies = list(replies)
         self.reuse = []
 
-    async def __call__(self, _client, _body, *, reuse):
+    async def __call__(self, _client, _path, _body, *, reuse):
         self.reuse.append(reuse)
         text, computed, reused = self.replies.pop(0)
         times = {"prompt_n": computed, "cache_n": reused}
@@ -171,6 +248,119 @@ def test_samples_prove_nothing(monkeypatch):
     scripted = _Scripted(("a", 60, 0), ("b", 60, 0), ("c", 9, 51), ("c", 60, 0), ("d", 9, 51))
     _asks(monkeypatch, scripted, _ONE, warm, _ONE, warm, trials=1)
     assert scripted.reuse == [False, False, True, False, True]
+
+
+class _Llama:
+    """Stands in for the server: remembers the last prompt, and tells how many rows are new."""
+
+    def __init__(self, *, partial: tuple[int, ...] = ()):
+        self.held: list[int] = []
+        self.rows: list[tuple[list[int], int]] = []
+        self.partial = partial
+        self.templated = None
+
+    async def __call__(self, _client, path, body, *, reuse=False):
+        if path == "/apply-template":
+            self.templated = body
+            return "", {"prompt": "Hi:"}
+        if path == "/tokenize":
+            assert body == {"content": "Hi:", "add_special": True, "parse_special": True}
+            return "", {"tokens": [11, 12, 13]}
+        return "", self.answer(body, reuse=reuse)
+
+    def answer(self, body, *, reuse):
+        prompt = body["prompt"]
+        same = takewhile(lambda pair: pair[0] == pair[1], zip(self.held, prompt, strict=False))
+        shared = len(list(same)) if reuse else 0
+        kept = min(shared, len(prompt) - 1)
+        self.held = prompt
+        self.rows.append((prompt, len(prompt) - kept))
+        chosen = body.get("logit_bias", [[0, 0]])[0][0]
+        listed = [self.entry(each) for each in (40, 41, *self.partial)][: body["logprobs"]]
+        content = [{**self.entry(chosen), "top_logprobs": listed}]
+        told = None if chosen in self.partial else {"content": content}
+        return {
+            "id": "x",
+            "created": 1,
+            "model": "m",
+            "system_fingerprint": "b0",
+            "choices": [{"text": "?", "logprobs": told}],
+            "usage": {"prompt_tokens": len(prompt)},
+            "timings": {"prompt_n": len(prompt) - kept, "cache_n": kept},
+        }
+
+    @staticmethod
+    def entry(number):
+        known = {21: b" n", 22: b"\xc3", 23: b"\xa9", 24: b"!", 25: b"?"}.get(number, b"z")
+        text = known.decode(errors="replace")
+        return {"id": number, "token": text, "bytes": list(known), "logprob": -number / 8}
+
+
+def _forced(monkeypatch, llama: _Llama, *tokens: int, **settings):
+    monkeypatch.setattr(_engine, "_post", llama)
+    engine = _engine.Engine(None, "http://127.0.0.1:9", "password", **settings)
+    body = {"model": "m", "messages": [], "grammar": "root ::= x", "top_logprobs": 2}
+
+    async def ask():
+        try:
+            return await engine.force(body, tokens)
+        finally:
+            await engine.aclose()
+
+    return connect("", on_event=ignore).read(asyncio.run(ask()))
+
+
+def test_a_forced_text_is_one_answer(monkeypatch):
+    """Its tokens are told in their order, whatever order they were asked in."""
+    llama = _Llama()
+    answer = _forced(monkeypatch, llama, 21, 22, 23, 24, trials=0)
+    assert llama.templated == {"model": "m", "messages": [], "top_logprobs": 2}
+    assert [token.token_id for token in answer.tokens] == [21, 22, 23, 24]
+    assert [token.logprob for token in answer.tokens] == [-21 / 8, -22 / 8, -23 / 8, -24 / 8]
+    assert answer.tokens[0].top == (("z", -5.0), ("z", -41 / 8))
+    assert answer.text == " né!"
+    assert answer.outcome is Outcome.TRUNCATED
+    assert (answer.usage.input_tokens, answer.usage.output_tokens) == (3, 4)
+    assert answer.served == "m b0"
+
+
+def test_a_forced_text_leaves_no_single_row(monkeypatch):
+    """Each prompt is computed in two rows at least, and but the first in no more than two."""
+    llama = _Llama()
+    _forced(monkeypatch, llama, 21, 22, 23, 24, 25, trials=0)
+    prompt = [11, 12, 13]
+    assert llama.rows == [
+        (prompt, 3),
+        ([*prompt, 21, 22], 2),
+        ([*prompt, 21, 22, 23, 24], 2),
+        ([11, 12, 1, 1], 2),
+        ([*prompt, 21], 2),
+        ([*prompt, 21, 22, 23], 2),
+    ]
+
+
+def test_a_forced_text_without_reuse(monkeypatch):
+    """Where nothing may be reused, every prompt is computed whole, without a detour."""
+    llama = _Llama()
+    _forced(monkeypatch, llama, 21, 22, reuse=False)
+    assert llama.rows == [([11, 12, 13], 3), ([11, 12, 13, 21], 4)]
+
+
+def test_the_beginning_of_a_character_is_told_all_the_same(monkeypatch):
+    """It is read from the whole list, in front of another token."""
+    answer = _forced(monkeypatch, _Llama(partial=(22,)), 21, 22, 23, trials=0)
+    assert [token.token_id for token in answer.tokens] == [21, 22, 23]
+    assert answer.tokens[1].logprob == -22 / 8
+    assert answer.tokens[1].top == (("z", -5.0), ("z", -41 / 8))
+    assert answer.text == " né"
+
+
+def test_a_number_that_no_token_has(monkeypatch):
+    """A number that the engine passes over is refused, in place of another token's log-prob."""
+    llama = _Llama()
+    llama.entry = lambda number: _Llama.entry(24 if number == 99 else number)
+    with pytest.raises(BadRequest, match="no token 99"):
+        _forced(monkeypatch, llama, 21, 99)
 
 
 @pytest.mark.parametrize(
@@ -285,6 +475,83 @@ class TestRealModel:
         """Every token of a longer answer has its log-prob."""
         assert len(real_answers["story"].tokens) == 4
         assert real_answers["story"].tokens[0] == real_answers["fresh"].tokens[0]
+
+
+_TARGETS = (
+    "Oslo",
+    " Oslo",
+    "\nOslo",
+    "\n\nOslo",
+    "She was there.",
+    "unbelievably",
+    "123",
+    "Oslo  , No ",
+    "naïve 🎬",
+    "漢字",
+)
+"""Among them such as merge with what stands before them, and parts of characters."""
+
+
+@pytest.mark.model
+@pytest.mark.skipif(
+    importlib.util.find_spec("xllamacpp") is None, reason="xllamacpp is not installed"
+)
+def test_forced_log_probs_are_the_token_by_token_truth():
+    """To 1e-3: each token's, as it has it behind those before it, the whole computed at once."""
+    question = (Message("user", "Ann was born in Oslo. Where?"),)
+
+    async def truth(engine, ids):
+        """Straight from the server, with nothing reused, one token a question."""
+
+        async def post(path, body):
+            return (await _engine._post(engine._line.client, path, body, reuse=False))[1]
+
+        turns = [{"role": turn.role, "content": turn.content} for turn in question]
+        prompt = (await post("/apply-template", {"messages": turns}))["prompt"]
+        asked = {"content": prompt, "add_special": True, "parse_special": True}
+        read = (await post("/tokenize", asked))["tokens"]
+        for place, number in enumerate(ids):
+            body = {"prompt": [*read, *ids[:place]], "max_tokens": 1, "temperature": 0}
+            plain = {"logprobs": 1, "logit_bias": [[number, 1000]]}
+            told = (await post("/v1/completions", {**body, **plain}))["choices"][0]["logprobs"]
+            if told:
+                yield told["content"][0]["logprob"]
+                continue
+            # Of the beginning of a character nothing is told but in the list of another token.
+            listed = {"logprobs": 60_000, "logit_bias": [[read[-1], 1000]]}
+            told = (await post("/v1/completions", {**body, **listed}))["choices"][0]["logprobs"]
+            yield {e["id"]: e["logprob"] for e in told["content"][0]["top_logprobs"]}[number]
+
+    async def both():
+        adapter = LocalAdapter()
+        plain = CompletionRequest(question, top_logprobs=9)
+        try:
+            before = await adapter.complete(plain)
+            for text in _TARGETS:
+                asked = CompletionRequest((Message("user", text),), ask=Ask.TOKENS)
+                ids = tuple(token.token_id for token in (await adapter.complete(asked)).tokens)
+                target = Target(text, Way.GRAMMAR, ids)
+                forced = CompletionRequest(question, len(ids), top_logprobs=2, target=target)
+                answer = await adapter.complete(forced)
+                # A forced text leaves no trace in what is asked next.
+                assert (await adapter.complete(plain)).tokens == before.tokens
+                yield text, answer, ids, [each async for each in truth(adapter._engine, ids)]
+                # What the server computed behind the engine's back may not be built upon.
+                adapter._engine.fresh = False
+        finally:
+            await adapter.aclose()
+
+    async def compare():
+        seen = 0
+        async for text, answer, ids, true in both():
+            assert answer.text == text
+            assert tuple(token.token_id for token in answer.tokens) == ids
+            told = [token.logprob for token in answer.tokens]
+            assert told == pytest.approx(true, abs=1e-3), text
+            seen += 1
+        return seen
+
+    assert asyncio.run(compare()) == 10
 
 
 @pytest.mark.model

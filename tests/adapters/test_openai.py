@@ -15,7 +15,7 @@ import openai
 import pytest
 from spex_adapters.openai import OpenAIAdapter, connect
 
-from spex_api.completions import CompletionRequest, Message
+from spex_api.completions import Ask, CompletionRequest, Message, Target, Way
 from spex_api.errors import (
     AdapterError,
     AuthenticationFailed,
@@ -82,6 +82,61 @@ def test_sends_the_body_and_reads_the_reply(wire, key, reply):
     assert answer == adapter.read(reply["openai"])
     assert answer.raw == reply["openai"]
     assert answer.text == "Positive"
+
+
+def test_embeddings(wire):
+    """Embeddings are asked for where they are given, and read in the order of the texts."""
+    vectors = [{"index": 1, "embedding": [0.5, -1]}, {"index": 0, "embedding": [0.25, 2.0]}]
+    wire.reply = json.dumps({"data": vectors, "model": "e-1", "usage": {"prompt_tokens": 9}})
+    adapter = connect("text-embedding-3-small", on_event=ignore)
+    asked = CompletionRequest((Message("user", "good"), Message("user", "é")), ask=Ask.VECTORS)
+    (answer,) = _ask(adapter, asked)
+    ((path, _, body),) = wire.asked
+    assert path == "/v1/embeddings"
+    assert body == adapter.body(asked)
+    assert body == {
+        "model": "text-embedding-3-small",
+        "input": ["good", "é"],
+        "encoding_format": "float",
+    }
+    assert answer.vectors == ((0.25, 2.0), (0.5, -1.0))
+    assert answer.usage.input_tokens == 9
+    assert adapter.read(answer.raw) == answer
+
+
+def test_capabilities():
+    """What OpenAI documents is claimed of OpenAI, and little of a server that is not known."""
+
+    def able(model, url="https://api.openai.com/v1"):
+        return OpenAIAdapter(model, base_url=url).capabilities
+
+    assert able("gpt-4.1-mini").samples_at_once == 128
+    assert not able("gpt-4.1-mini").embeds
+    assert able("text-embedding-3-small").embeds
+    other = able("m", "http://localhost:8000/v1")
+    assert (other.samples_at_once, other.embeds, other.ways) == (1, True, ())
+
+
+@pytest.mark.parametrize(
+    ("asked", "named"),
+    [
+        ({"ask": Ask.TOKENS}, "how it cuts a text into tokens"),
+        ({"ask": Ask.VECTORS}, "embeddings"),
+        ({"exact_tokens": (7,)}, "tokens by their number"),
+        ({"target": Target("yes", Way.PROMPT_LOGPROBS)}, "by 'prompt_logprobs'"),
+        ({"num_samples": 129}, "so many answers at once"),
+    ],
+)
+def test_what_openai_cannot_be_asked(key, monkeypatch, asked, named):
+    """It is refused by name before anything is sent, by `complete` as by `body`."""
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    barred = httpx2.MockTransport(lambda request: pytest.fail("something was sent"))
+    adapter = OpenAIAdapter("m", base_url="https://api.openai.com/v1", transport=barred)
+    request = CompletionRequest((Message("user", "Hi"),), **asked)
+    with pytest.raises(UsageError, match=named):
+        adapter.body(request)
+    with pytest.raises(UsageError, match=named):
+        _ask(adapter, request)
 
 
 def test_lives_in_any_event_loop(wire, reply):

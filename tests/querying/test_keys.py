@@ -9,6 +9,7 @@ import pytest
 from spex_adapters.openai import OpenAIAdapter
 
 from spex_api.completions import Ask, CompletionRequest, Fingerprint, Message, Target, Way
+from spex_api.errors import UsageError
 from spex_api.querying.answers.record import Keyed
 from spex_api.testing import FunctionAdapter
 
@@ -48,10 +49,11 @@ BUILDERS = {
     "compatible": lambda: openai_model("http://localhost:8000/v1"),
 }
 UNCLAIMED = {"ask", "target", "exact_tokens"}
-"""What no adapter claims to be able to do yet, so that no score asks for it."""
-UNSAID: dict[str, set[str]] = {name: set(UNCLAIMED) for name in BUILDERS}
-UNSAID["function"] |= {"num_samples", "tools"}
+"""What plain chat has no words for, so that no score asks for it where it is not claimed."""
+UNSAID: dict[str, set[str]] = {"function": UNCLAIMED | {"num_samples", "tools"}}
 """The fields that a dialect has no word for, so that they reach neither wire nor key."""
+REFUSED: dict[str, set[str]] = {"openai": UNCLAIMED, "compatible": UNCLAIMED | {"num_samples"}}
+"""The fields that cannot be said, and whose loss would be missed: there is no such body."""
 
 if find_spec("spex_adapters.anthropic") is not None:
     from spex_adapters.anthropic import AnthropicAdapter
@@ -59,7 +61,14 @@ if find_spec("spex_adapters.anthropic") is not None:
     BUILDERS["anthropic"] = lambda: AnthropicAdapter(
         "claude-sonnet-5-5", base_url="https://api.anthropic.com"
     )
-    UNSAID["anthropic"] = UNCLAIMED | {"temperature", "top_logprobs", "num_samples"}
+    UNSAID["anthropic"] = {"temperature", "top_logprobs"}
+    REFUSED["anthropic"] = UNCLAIMED | {"num_samples"}
+
+if find_spec("spex_adapters.local") is not None and find_spec("xllamacpp") is not None:
+    from spex_adapters.local import LocalAdapter
+
+    BUILDERS["local"] = LocalAdapter
+    REFUSED["local"] = {"exact_tokens", "num_samples", "tools"}
 
 
 def key_of(adapter, request: CompletionRequest) -> str:
@@ -77,12 +86,16 @@ def test_every_field_of_a_request_is_classified():
 @pytest.mark.parametrize("name", IN_THE_KEY)
 @pytest.mark.parametrize("builder", BUILDERS)
 def test_a_change_of_a_field_changes_the_key(builder, name):
-    """In every dialect that has a word for it; where there is none, the same is sent and keyed."""
+    """In every dialect that has a word for it; where there is none, it is refused, or not sent."""
     adapter = BUILDERS[builder]()
     other = dataclasses.replace(REQUEST, **{name: IN_THE_KEY[name]})
+    if name in REFUSED.get(builder, ()):
+        with pytest.raises(UsageError, match="has no words for"):
+            adapter.body(other)
+        return
     same_key = key_of(adapter, other) == key_of(adapter, REQUEST)
     same_wire = adapter.body(other) == adapter.body(REQUEST)
-    if name in UNSAID[builder]:
+    if name in UNSAID.get(builder, ()):
         assert same_key == same_wire
     else:
         assert not same_key
