@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from spex_api.explainer import explain, explain_function, explain_sync
     from spex_api.explanation import Explanation
     from spex_api.indices import Interactions, interactions
+    from spex_api.measuring import measure, measure_sync
     from spex_api.planner import plan, plan_sync
     from spex_api.prompts import Prompt
     from spex_api.querying.adapter import Adapter, load_adapter
@@ -57,6 +58,8 @@ __all__ = [
     "explain_sync",
     "interactions",
     "load_adapter",
+    "measure",
+    "measure_sync",
     "plan",
     "plan_sync",
 ]
@@ -85,6 +88,8 @@ _HOMES = {
     "explain_sync": "explainer",
     "interactions": "indices",
     "load_adapter": "querying.adapter",
+    "measure": "measuring",
+    "measure_sync": "measuring",
     "plan": "planner",
     "plan_sync": "planner",
 }

@@ -12,6 +12,7 @@ What this module does not know: how the engine keeps its answers repeatable, and
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -162,7 +163,7 @@ class LocalAdapter:
             return await engine.cut(body)
         if request.target is not None and request.target.tokens:
             return await engine.force(body, request.target.tokens[: request.max_tokens])
-        return await engine.ask(body)
+        return _going_on(request, await engine.ask(body))
 
     async def _start(self) -> None:
         """Waits for the engine, started once however many questions wait for it."""
@@ -187,6 +188,17 @@ class LocalAdapter:
 
         weights = fetch(SMOLLM2, on_event=tell) if self._file is None else self._file
         return start(weights, name=self.model)
+
+
+def _going_on(request: CompletionRequest, raw: str) -> str:
+    """The reply without what the turn was begun with, which llama.cpp says again."""
+    begun = request.messages[-1]
+    if begun.role != "assistant" or not begun.content:
+        return raw
+    reply: JsonObject = json.loads(raw)
+    message = reply["choices"][0]["message"]
+    message["content"] = (message["content"] or "").removeprefix(begun.content)
+    return json.dumps(reply)
 
 
 def _check(file: Path) -> None:
