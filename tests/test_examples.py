@@ -48,3 +48,11 @@ def test_01_first_explanation(tmp_path):
     printed = ran(str(EXAMPLES / "01_first_explanation.py"), "30", folder=tmp_path)
     assert "Held-out R²" in printed
     assert "30 answers, of which 30 were asked now." in printed
+
+
+def test_02_two_hops(tmp_path):
+    """The second one explains the model's own answer, and checks itself against the model."""
+    printed = ran(str(EXAMPLES / "02_two_hops.py"), "24", "2", folder=tmp_path)
+    assert "log-prob of ' Lisbon', in nats; 18 sentences" in printed
+    assert "in 2 random contexts, by the model itself" in printed
+    assert "explained as" in printed
