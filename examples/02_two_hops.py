@@ -63,7 +63,10 @@ for sentences, value, interval in explanation.interactions.top(6):
 hop = next(place for place, text in enumerate(prompt.features) if text.startswith("The partner"))
 print(f"{explanation.interactions[(hop,)]:+.2f} for the sentence with the first hop")
 
-strongest = next(each for each in explanation.interactions.top(200) if len(each.features) == 2)
+pairs = [each for each in explanation.interactions.top(200) if len(each.features) == 2]
+if not pairs:
+    sys.exit("From so few questions no two sentences are seen to work together.")
+strongest = pairs[0]
 pair = [prompt.features.index(sentence) for sentence in strongest.features]
 masks = np.random.default_rng(0).integers(0, 2, (contexts, 4, prompt.num_features))
 masks[:] = masks[:, :1]  # four times the same context

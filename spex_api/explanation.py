@@ -224,6 +224,7 @@ class _Faithfulness(_Border):
     num_masks: int
     additive: float | None
     exhaustive: bool
+    ceiling: float | None = None
 
     @classmethod
     def of(cls, faithfulness: Faithfulness) -> _Faithfulness:
@@ -234,6 +235,7 @@ class _Faithfulness(_Border):
             num_masks=faithfulness.num_masks,
             additive=_finite(faithfulness.additive),
             exhaustive=faithfulness.exhaustive,
+            ceiling=faithfulness.ceiling,
         )
 
     def faithfulness(self) -> Faithfulness:
@@ -244,6 +246,7 @@ class _Faithfulness(_Border):
             self.num_masks,
             _number(self.additive),
             self.exhaustive,
+            self.ceiling,
         )
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Faithfulness",
     "RemovalCurve",
+    "ceiling_of_shares",
     "held_out_faithfulness",
     "r_squared",
     "recovery_rate",
@@ -74,6 +75,8 @@ class Faithfulness:
             a method that knows no interactions reaches.
         exhaustive: whether these are all masks that have a value. Then none was held out, and R² is
             no estimate.
+        ceiling: R² of the truth itself on the same masks, whose values are shares of few sampled
+            answers, as far as the draws tell; None where the values are no such shares.
     """
 
     value: float
@@ -82,9 +85,34 @@ class Faithfulness:
     num_masks: int
     additive: float
     exhaustive: bool = False
+    ceiling: float | None = None
 
     def __str__(self) -> str:
         return f"{self.value:.2f} [{self.low:.2f}, {self.high:.2f}]"
+
+
+def ceiling_of_shares(hits: NDArray[np.float64], trials: NDArray[np.float64]) -> float | None:
+    """`1 − mean(ȳ(1 − ȳ)/(k − 1)) / var(ȳ)` of shares ȳ of k draws: the R² of the true shares.
+
+    The subtrahend is the mean of unbiased estimates of the shares' own variances, over the variance
+    that is seen: the reliability of classical test theory.
+
+    Args:
+        hits: shape (num_masks,), how many draws hit under each mask.
+        trials: shape (num_masks,), of how many.
+
+    Returns:
+        From 0 to 1; None where a share is of a single draw, whose variance nothing tells, or all
+        shares are equal.
+
+    Raises:
+        Nothing: the counts are samples' own.
+    """
+    shares = hits / trials
+    if not len(shares) or trials.min() < 2 or not shares.var():
+        return None
+    noise = np.mean(shares * (1.0 - shares) / (trials - 1.0))
+    return float(np.clip(1.0 - noise / shares.var(), 0.0, 1.0))
 
 
 def held_out_faithfulness(

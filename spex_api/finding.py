@@ -5,14 +5,15 @@ What this module does not know: who answered, and what was paid.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from spex_api.decoding.auto import takes_uniform_masks
+from spex_api.decoding.binomial import additive_log_odds
 from spex_api.decoding.ridge import additive_ridge
-from spex_api.fidelity import Faithfulness, held_out_faithfulness
+from spex_api.fidelity import Faithfulness, ceiling_of_shares, held_out_faithfulness
 from spex_api.indices import Interactions, interactions
 from spex_api.stopping import Spent, ending, looked_at, reached
 
@@ -107,17 +108,19 @@ def find(design: Design, look: Look, *, answers: Evaluation, ordered: bool) -> F
     unseen = seen
     if not survey.exhaustive:
         unseen = answers.samples(survey.plan, survey.held_out, ordered=ordered)
-    recovery, additive = look.decoder.decode(seen), additive_ridge(seen)
+    recovery = look.decoder.decode(seen)
+    additive = additive_ridge(seen) if seen.draws is None else additive_log_odds(seen)
     if design.target is None or survey.exhaustive:
         faithfulness = _measured(unseen, recovery.transform, additive, survey, design.seed)
     else:
         faithfulness = looked_at(
-            unseen.values,
-            recovery.transform(unseen.masks),
-            additive=additive(unseen.masks),
+            _observed(unseen),
+            _said(recovery.transform, unseen),
+            additive=_said(additive, unseen),
             others=_drawn_alike(seen, look),
             num_looks=len(design.looks),
         )
+        faithfulness = replace(faithfulness, ceiling=_ceiling(unseen))
     near = None
     if (survey.near & np.isfinite(answers.values)).sum() >= _FEWEST_NEAR:
         nearby = answers.samples(survey.plan, survey.near, ordered=ordered)
@@ -132,13 +135,14 @@ def _measured(
     survey: Survey,
     seed: int,
 ) -> Faithfulness:
-    return held_out_faithfulness(
-        samples.values,
-        surrogate(samples.masks),
-        additive=additive(samples.masks),
+    found = held_out_faithfulness(
+        _observed(samples),
+        _said(surrogate, samples),
+        additive=_said(additive, samples),
         seed=seed,
         exhaustive=survey.exhaustive,
     )
+    return replace(found, ceiling=_ceiling(samples))
 
 
 def _drawn_alike(seen: Samples, look: Look) -> NDArray[np.float64]:
@@ -146,5 +150,25 @@ def _drawn_alike(seen: Samples, look: Look) -> NDArray[np.float64]:
     if not takes_uniform_masks(look.decoder):
         return np.empty(0)
     kept = seen.masks.sum(axis=1, dtype=np.int64)
-    drawn: NDArray[np.float64] = seen.values[(kept > 0) & (kept < seen.num_features)]
+    drawn: NDArray[np.float64] = _observed(seen)[(kept > 0) & (kept < seen.num_features)]
     return drawn
+
+
+def _observed(samples: Samples) -> NDArray[np.float64]:
+    """The values, or the shares of answers that hit: log-odds of few draws are nobody's truth."""
+    if samples.draws is None:
+        return samples.values
+    shares: NDArray[np.float64] = samples.draws.hits / samples.draws.trials
+    return shares
+
+
+def _ceiling(samples: Samples) -> float | None:
+    draws = samples.draws
+    return None if draws is None else ceiling_of_shares(draws.hits, draws.trials)
+
+
+def _said(surrogate: FourierTransform, samples: Samples) -> NDArray[np.float64]:
+    """What a surrogate says of them, on the same scale."""
+    said = surrogate(samples.masks)
+    # The logistic function, without an exponential that could overflow.
+    return said if samples.draws is None else 0.5 * (1.0 + np.tanh(said / 2.0))

@@ -7,6 +7,7 @@ import pytest
 
 from spex_api.errors import UsageError
 from spex_api.fidelity import (
+    ceiling_of_shares,
     held_out_faithfulness,
     r_squared,
     recovery_rate,
@@ -130,3 +131,16 @@ def test_recovery_that_makes_no_sense_is_refused(annotated, top):
     """No set to count, and annotations that are no feature numbers, are the caller's to mend."""
     with pytest.raises(UsageError):
         recovery_rate({(0,): 1.0}, annotated, top=top)
+
+
+def test_the_ceiling_of_shares_is_the_r2_of_the_true_ones():
+    """In the mean over draws; a share of one draw, and shares that are all equal, tell nothing."""
+    rng = np.random.default_rng(0)
+    true = rng.uniform(0.2, 0.9, 20_000)
+    trials = np.full(len(true), 4.0)
+    hits = rng.binomial(4, true).astype(float)
+    found = ceiling_of_shares(hits, trials)
+    assert found == pytest.approx(r_squared(hits / trials, true), abs=0.01)
+    assert ceiling_of_shares(hits > 2, np.ones(len(true))) is None
+    assert ceiling_of_shares(np.full(5, 2.0), np.full(5, 4.0)) is None
+    assert ceiling_of_shares(np.array([0.0, 1.0]), np.array([2.0, 2.0])) == 0.0

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from spex_api.decoding.attribution import LIME, Banzhaf, LeaveOneOut
     from spex_api.decoding.auto import choose_decoder
+    from spex_api.decoding.binomial import Binomial
     from spex_api.decoding.decoder import Decoder, Recovery, Status
     from spex_api.decoding.lasso import Lasso
     from spex_api.decoding.proxyspex import ProxySPEX
@@ -20,6 +21,7 @@ __all__ = [
     "LIME",
     "SPEX",
     "Banzhaf",
+    "Binomial",
     "Decoder",
     "FaithBanzhaf",
     "FaithShapley",
@@ -36,6 +38,7 @@ __all__ = [
 
 _HOMES = {
     "Banzhaf": "attribution",
+    "Binomial": "binomial",
     "Decoder": "decoder",
     "FaithBanzhaf": "shapley_regression",
     "FaithShapley": "shapley_regression",

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from spex_api.decoding.attribution import LeaveOneOut
+from spex_api.decoding.binomial import Binomial
 from spex_api.decoding.contest import Contest
 from spex_api.decoding.lasso import Lasso
 from spex_api.decoding.proxyspex import ProxySPEX
@@ -120,7 +121,8 @@ def takes_uniform_masks(decoder: Decoder) -> bool:
     Then a part of its plan is a plan as well, and masks may keep features with another probability
     than one half. A code, a whole cube and the neighbours of the full mask are what they are.
     """
-    return not isinstance(decoder, (SPEX, WalshHadamard, LeaveOneOut))
+    inner = decoder.decoder if isinstance(decoder, Binomial) else decoder
+    return not isinstance(inner, (SPEX, WalshHadamard, LeaveOneOut))
 
 
 def _check_keep(decoder: Decoder, keep: float) -> None:

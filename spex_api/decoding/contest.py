@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from spex_api.decoding.binomial import Binomial
 from spex_api.decoding.decoder import Choice, Recovery, concise
 from spex_api.errors import UsageError
 
@@ -66,6 +67,8 @@ class Contest:
         Raises:
             UsageError: the samples are too few for a decoder.
         """
+        if samples.draws is not None:
+            return Binomial(self).decode(samples)
         if len(samples) < _FEWEST or len(self.decoders) == 1:
             chosen, reason = self.decoders[0], ""
         else:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from spex_api.decoding.binomial import Binomial
 from spex_api.decoding.decoder import Recovery, Status, concise
 from spex_api.decoding.ridge import additive_ridge
 from spex_api.decoding.sparse_regression import shuffled_folds, sparse_regression
@@ -74,6 +75,8 @@ class Lasso:
         Raises:
             UsageError: there are fewer than two samples.
         """
+        if samples.draws is not None:
+            return Binomial(self).decode(samples)
         if len(samples) < 2:
             raise BudgetTooSmall(
                 f"Lasso fits a function to two samples at least, not {len(samples)}."

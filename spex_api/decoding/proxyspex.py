@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from spex_api.decoding.binomial import Binomial
 from spex_api.decoding.decoder import Recovery, Status, concise
 from spex_api.decoding.standardization import standardize
 from spex_api.decoding.support_ridge import ridge
@@ -127,6 +128,8 @@ class ProxySPEX:
             UsageError: there are fewer than two samples.
             MissingExtra: LightGBM is not installed.
         """
+        if samples.draws is not None:
+            return Binomial(self).decode(samples)
         if len(samples) < 2:
             raise BudgetTooSmall(
                 f"ProxySPEX fits a function to two samples at least, not {len(samples)}."

@@ -19,6 +19,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from spex_api.decoding.biased_basis import to_plain_basis
+from spex_api.decoding.binomial import Binomial
 from spex_api.decoding.decoder import Recovery, Status, concise
 from spex_api.decoding.gp_averaging import Average, Candidate, Stack, average, evenly_spread
 from spex_api.decoding.gp_extraction import BeamSearch
@@ -142,6 +143,8 @@ class SpectralGP:
         Raises:
             UsageError: there are fewer than two samples.
         """
+        if samples.draws is not None:
+            return Binomial(self).decode(samples)
         if len(samples) < 2:
             raise BudgetTooSmall(
                 f"SpectralGP fits a function to at least two samples, not {len(samples)}."

@@ -13,6 +13,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from spex_api.codes.bch import bch_code
+from spex_api.decoding.binomial import Binomial
 from spex_api.decoding.bins import coded_rows, fill_bins
 from spex_api.decoding.decoder import Recovery, Status, concise
 from spex_api.decoding.growth import grown_regression
@@ -120,6 +121,8 @@ class SPEX:
         Raises:
             UsageError: there are fewer than two samples.
         """
+        if samples.draws is not None:
+            return Binomial(self).decode(samples)
         if len(samples) < 2:
             raise BudgetTooSmall(
                 f"SPEX fits a function to two samples at least, not {len(samples)}."

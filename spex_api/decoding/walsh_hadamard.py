@@ -5,16 +5,19 @@ What this module does not know: what to make of a hole, which `growth` does.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from spex_api.decoding.decoder import Recovery, Status, concise
+from spex_api.decoding.binomial import Binomial
+from spex_api.decoding.decoder import Choice, Recovery, Status, concise
 from spex_api.decoding.growth import grown_regression
+from spex_api.decoding.lasso import Lasso
 from spex_api.decoding.repeats import without_repeats
 from spex_api.decoding.sparse_regression import shuffled_folds
+from spex_api.decoding.spectral_gp import SpectralGP
 from spex_api.decoding.standardization import standardize
 from spex_api.errors import BudgetTooSmall, UsageError
 from spex_api.sampling.uniform import uniform_plan
@@ -23,6 +26,7 @@ from spex_api.transforms import FourierTransform
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from spex_api.decoding.decoder import Decoder
     from spex_api.samples import QueryPlan, Samples
 
     Floats = NDArray[np.float64]
@@ -36,6 +40,8 @@ _ROUNDING = 1e-12
 _DEGREE = 5
 _NUM_FOLDS = 5
 """Of the regression where a mask is missing."""
+_MOST_FOR_A_PROCESS = 1024
+"""Of counts at so many masks a Gaussian process makes an estimate within seconds."""
 _LARGEST_COVARIANCE = 4096
 """Beyond so many coefficients their covariance would fill gigabytes, and is left out."""
 
@@ -110,7 +116,8 @@ class WalshHadamard:
 
         With independent values of variances v, `Cov(F[S], F[T]) = 4^{−n} Σ_m v(m) χ_{S△T}(m)`.
         Where a mask has no value there is no such transform: a sparse regression on those that have
-        one takes its place, and the status says so.
+        one takes its place, and the status says so. Where values are shares of sampled answers, the
+        exact transform would be that of their noise: it is estimated from the counts instead.
 
         Raises:
             UsageError: there are fewer than two samples, or more than 20 features.
@@ -122,6 +129,8 @@ class WalshHadamard:
                 f"not {len(samples):,}; the limit is {_MOST_FEATURES} features.",
                 advice="Ask all masks, or take another decoder.",
             )
+        if samples.draws is not None:
+            return _estimated(samples)
         distinct = without_repeats(samples)
         if len(distinct) < 2**num_features:
             return _regression(distinct)
@@ -141,6 +150,20 @@ class WalshHadamard:
             covariance = spread[places[:, None] ^ places]
         status = Status.CONSTANT if len(terms) == 1 else Status.EXACT
         return Recovery(FourierTransform(terms, num_features), status, covariance)
+
+
+def _estimated(samples: Samples) -> Recovery:
+    """What a decoder that shrinks makes of counts, and why it was not the exact transform."""
+    process = len(samples) <= _MOST_FOR_A_PROCESS
+    decoder: Decoder = Binomial(SpectralGP() if process else Lasso())
+    return replace(
+        decoder.decode(samples),
+        choice=Choice(
+            decoder,
+            "But the values are shares of sampled answers, not exact ones: their transform is "
+            "estimated, fitted as binomial counts.",
+        ),
+    )
 
 
 def _cube(distinct: Samples) -> tuple[Floats, Floats | None]:

@@ -10,6 +10,7 @@ from spex_api.indices import interactions
 
 if TYPE_CHECKING:
     from spex_api.explanation import Explanation
+    from spex_api.fidelity import Faithfulness
     from spex_api.transforms import Support
 
 __all__ = ["by_order", "cost", "effects", "harmless", "near", "provenance", "trust", "words"]
@@ -55,17 +56,18 @@ def trust(explanation: Explanation) -> str:
     faith = explanation.faithfulness
     if not math.isfinite(faith.value):
         return " ".join(filter(None, (explanation.status, explanation.ending)))
+    known = _of_what_can_be_known(faith)
     judgement = (
         "it speaks for the model"
-        if faith.value >= _GOOD
+        if known >= _GOOD
         else "its strongest parts can be trusted, its details cannot"
-        if faith.value >= _FAIR
+        if known >= _FAIR
         else "do not lean on it: ask more, or choose larger features"
     )
     said = (
         f"{_measured_on(explanation)}, the explanation accounts for "
-        f"{faith.value:.0%} of the answer's variation (R² {faith}; features alone, without "
-        f"interactions: {faith.additive:.2f}): {judgement}."
+        f"{faith.value:.0%} of the answer's variation (R² {faith}{_at_most(faith)}; features alone, "
+        f"without interactions: {faith.additive:.2f}): {judgement}."
     )
     said += "".join(f" {each}" for each in (near(explanation), explanation.ending) if each)
     source = explanation.provenance
@@ -88,6 +90,19 @@ def trust(explanation: Explanation) -> str:
     if not explanation.complete:
         said += " The budget ended before the plan was done."
     return said
+
+
+def _of_what_can_be_known(faith: Faithfulness) -> float:
+    """R² as a share of what the luck of few draws leaves to be explained."""
+    return faith.value / faith.ceiling if faith.ceiling else faith.value
+
+
+def _at_most(faith: Faithfulness) -> str:
+    if faith.ceiling is None:
+        return ""
+    return (
+        f" of the shares of sampled answers, of about {faith.ceiling:.2f} that draws so few allow"
+    )
 
 
 def _noise(floor: float) -> str:

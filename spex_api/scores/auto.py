@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Final
 from spex_api.completions import WITHHELD, CompletionRequest, Outcome
 from spex_api.errors import ScoreError, UsageError
 from spex_api.scores.chosen import Chosen, choose
-from spex_api.scores.draws import check_counts
 from spex_api.scores.frequency import LabelFrequency
 from spex_api.scores.label import LabelLogOdds
 from spex_api.scores.next_token import is_told
+from spex_api.scores.settings import check_counts, check_share
 from spex_api.scores.similarity import Similarity
 from spex_api.scores.target import TargetLogProb
 from spex_api.scores.token_spelling import without_end
@@ -61,6 +61,7 @@ class Auto:
             raise UsageError(f"Labels are a list of texts, not one text: {named!r}.")
         object.__setattr__(self, "labels", tuple(self.labels))
         check_counts(max_tokens=self.max_tokens)
+        check_share(self.max_censored)
         if self.labels:
             # What no score could look for is told at once.
             LabelFrequency(*self.labels)
@@ -114,7 +115,8 @@ class Auto:
             raise ScoreError(
                 "The whole prompt got no answer: the model declined, or a filter took it away, so "
                 "there is nothing to choose a score by.",
-                advice="Change what is asked, or count refusals: LabelFrequency(match=Refusal()).",
+                advice="Change what is asked, or count refusals: "
+                "LabelFrequency(match=spex_api.scores.Refusal()).",
             )
         answer = completions[0]
         untold = _why_untold(answer, capabilities)

@@ -9,28 +9,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from spex_api.completions import WITHHELD, CompletionRequest
-from spex_api.errors import ScoreError, UsageError
+from spex_api.errors import ScoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from spex_api.completions import Capabilities, Completion, Draw, Message
 
-__all__ = ["SAMPLED", "check_counts", "draws_of", "given", "sampled"]
+__all__ = ["SAMPLED", "draws_of", "given", "sampled"]
 
 SAMPLED = 1.0
 """The temperature at which answers come as often as the model finds them likely."""
-
-
-def check_counts(**counts: int) -> None:
-    """Lets pass whole numbers of one and more.
-
-    Raises:
-        UsageError: one is less; it is named.
-    """
-    for name, count in counts.items():
-        if count < 1:
-            raise UsageError(f"A score takes {name} of at least 1, not {count}.")
 
 
 def sampled(

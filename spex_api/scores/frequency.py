@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from spex_api.errors import ScoreError, UsageError
-from spex_api.scores.draws import SAMPLED, check_counts, draws_of, given, sampled
+from spex_api.scores.draws import SAMPLED, draws_of, given, sampled
 from spex_api.scores.matching import Matcher, Refusal, Words, excerpt
 from spex_api.scores.score import Scored
+from spex_api.scores.settings import check_counts, check_share
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +36,8 @@ class LabelFrequency:
 
     With s hits, the log-odds are smoothed, `log((s + ½)/(k − s + ½))`, with the variance
     `(k + 1)(k + 2)/(k (s + 1)(k − s + 1))` (Gart and Zweifel 1967, Biometrika 54: both nearly free
-    of bias; with s hits of k they also go out as `draws`, for a binomial likelihood). The
+    of bias from some ten draws on). Of three draws they are drawn towards 0, by 0.7 nats at 0.9; so
+    the counts go out as `draws` too, and decoders fit them by their binomial likelihood. The
     probability is s/k, free of bias, with the variance `p(1 − p)/k` at p = (s + ½)/(k + 1), since
     k equal answers do not show that all are.
 
@@ -82,16 +84,20 @@ class LabelFrequency:
             raise UsageError(
                 "A frequency is one of labels or one of what a matcher finds: give either.",
                 advice='For instance LabelFrequency("positive", "negative"), or '
-                'LabelFrequency(match=Pattern("(?i)refund")).',
+                'LabelFrequency(match=Pattern("(?i)refund")) with Pattern of spex_api.scores.',
             )
         if match is not None and not isinstance(match, Matcher):
             raise UsageError(
                 f"{match!r} is no matcher: it has no label, or cannot match.",
-                advice="Use Words, Pattern, JsonField, Refusal, or Predicate(your_function).",
+                advice="Use one of spex_api.scores: Words, Pattern, JsonField, Refusal, or "
+                "Predicate(your_function).",
             )
         if scale not in ("log_odds", "probability"):
             raise UsageError(f'The scale is "log_odds" or "probability", not {scale!r}.')
         check_counts(samples=samples, max_tokens=max_tokens)
+        check_share(max_censored)
+        if isinstance(temperature, bool) or not isinstance(temperature, int | float):
+            raise UsageError(f"A temperature is a number, not {temperature!r}.")
         if not temperature > 0:
             raise UsageError(
                 f"At the temperature {temperature:g} all answers are the likeliest one: there is "

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from spex_api.completions import WITHHELD
 from spex_api.errors import ScoreError, UsageError
-from spex_api.scores.draws import check_counts, given
+from spex_api.scores.draws import given
 from spex_api.scores.matching import excerpt, qualified_name
 from spex_api.scores.replies import ask_for_answers, mean_of
+from spex_api.scores.settings import check_counts, check_share
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -66,11 +67,12 @@ class Function:
         """Names the function.
 
         Raises:
-            UsageError: it cannot be called, or a count is below 1.
+            UsageError: it cannot be called, a count is below 1, or a share is none.
         """
         if not callable(function):
             raise UsageError(f"A score's function is one of an answer's text, not {function!r}.")
         check_counts(samples=samples, max_tokens=max_tokens)
+        check_share(max_censored)
         object.__setattr__(self, "function", function)
         object.__setattr__(self, "samples", samples)
         object.__setattr__(self, "max_tokens", max_tokens)

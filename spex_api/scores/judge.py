@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Final
 
 from spex_api.completions import CompletionRequest, Message
 from spex_api.errors import ScoreError, UsageError
-from spex_api.scores.draws import check_counts, given
+from spex_api.scores.draws import given
 from spex_api.scores.expectation import can_be_expected, expectation, longest_number
 from spex_api.scores.matching import excerpt
 from spex_api.scores.replies import ask_for_answers, mean_of
 from spex_api.scores.scale import Scale
 from spex_api.scores.score import Scored
+from spex_api.scores.settings import check_counts, check_share, check_texts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,14 +89,17 @@ class Judge:
         """Names the judge, and what it goes by.
 
         Raises:
-            UsageError: the rubric is empty, the grades are no scale, or a count is below 1.
+            UsageError: the rubric is empty, the grades are no scale, a count is below 1, or a
+                name or a share is none.
         """
+        check_texts(model=model, rubric=rubric)
         if not rubric.strip():
             raise UsageError(
                 "A judge without a rubric grades by nobody knows what.",
                 advice='For instance Judge("openai:gpt-4.1", "How polite is the answer?").',
             )
         check_counts(samples=samples, grades=1 if grades is None else grades, max_tokens=max_tokens)
+        check_share(max_censored)
         object.__setattr__(self, "model", model)
         object.__setattr__(self, "rubric", rubric)
         object.__setattr__(self, "scale", Scale(low, high))

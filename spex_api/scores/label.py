@@ -19,6 +19,7 @@ from spex_api.scores.next_token import (
     most_unlisted,
 )
 from spex_api.scores.score import Scored
+from spex_api.scores.settings import check_labels, check_share
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -72,6 +73,8 @@ class LabelLogOdds:
             UsageError: fewer than two labels, an empty one, one with a space, or two that are the
                 same word; or numbers for other words, or one number for two labels.
         """
+        check_labels(labels)
+        check_share(max_censored)
         words = [label.strip() for label in labels]
         if len(words) < 2:
             raise UsageError(

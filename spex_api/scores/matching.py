@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from spex_api.errors import ScoreError, UsageError
+from spex_api.scores.settings import check_labels
 from spex_api.scores.wording import folded, place_of
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ class Words:
         Raises:
             UsageError: there is none, one is empty, or two are the same but for case and spaces.
         """
+        check_labels(labels)
         if not labels or not all(label.strip() for label in labels):
             raise UsageError("Words are looked for by one label at least, and none is empty.")
         if len({folded(label) for label in labels}) < len(labels):

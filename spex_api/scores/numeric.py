@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Final
 
 from spex_api.completions import CompletionRequest
 from spex_api.errors import ScoreError
-from spex_api.scores.draws import check_counts, draws_of, given
+from spex_api.scores.draws import draws_of, given
 from spex_api.scores.expectation import can_be_expected, expectation, longest_number
 from spex_api.scores.frequency import SAMPLES
 from spex_api.scores.matching import excerpt
 from spex_api.scores.replies import ask_for_answers, mean_of
 from spex_api.scores.scale import Scale
+from spex_api.scores.settings import check_counts, check_share
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,9 +71,11 @@ class Numeric:
         """Names the scale.
 
         Raises:
-            UsageError: the ends are no numbers, or not in order; or a count is below 1.
+            UsageError: the ends are no numbers, or not in order; a count is below 1, or a share
+                is none.
         """
         check_counts(samples=1 if samples is None else samples, max_tokens=max_tokens)
+        check_share(max_censored)
         object.__setattr__(self, "scale", Scale(low, high))
         object.__setattr__(self, "samples", samples)
         object.__setattr__(self, "max_tokens", max_tokens)

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Final
 from spex_api.completions import WITHHELD, Ask, CompletionRequest, Message
 from spex_api.errors import ScoreError, UsageError
 from spex_api.scores.chrf import chrf
-from spex_api.scores.draws import SAMPLED, check_counts, given
+from spex_api.scores.draws import SAMPLED, given
 from spex_api.scores.matching import excerpt
 from spex_api.scores.replies import ask_for_answers, mean_of
 from spex_api.scores.score import Scored
+from spex_api.scores.settings import check_counts, check_share, check_texts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,14 +73,16 @@ class Similarity:
         """Names what answers are compared to, and how.
 
         Raises:
-            UsageError: the text is empty, or a count is below 1.
+            UsageError: a text is none or empty, a count is below 1, or a share is none.
         """
+        check_texts(to="" if to is None else to, model="" if model is None else model)
         if to is not None and not to.strip():
             raise UsageError(
                 "Nothing is near an empty text.",
                 advice="Leave it out, to compare to the answer to the whole prompt.",
             )
         check_counts(samples=samples, max_tokens=max_tokens)
+        check_share(max_censored)
         object.__setattr__(self, "to", to)
         object.__setattr__(self, "model", model)
         object.__setattr__(self, "samples", samples)

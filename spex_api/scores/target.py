@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from spex_api.completions import WITHHELD, CompletionRequest, Way
 from spex_api.errors import ScoreError, UsageError
+from spex_api.scores.settings import check_share, check_texts
 from spex_api.scores.target_draft import TargetDraft
 from spex_api.scores.token_spelling import SpeltText, TokenSpelling, spell_answer
 
@@ -75,6 +76,8 @@ class TargetLogProb:
         Raises:
             UsageError: the text is empty, no way is called so, or no token may be written.
         """
+        check_texts(target="…" if target is None else target)
+        check_share(max_censored)
         if target == "":
             raise UsageError(
                 "The target is empty, so there is no token whose log-prob could be had.",
@@ -207,10 +210,12 @@ class TargetLogProb:
     def _require(self, capabilities: Capabilities) -> None:
         """Refuses an endpoint that cannot give what is wanted."""
         if self.way is not None and self.way not in capabilities.ways:
-            ways = ", ".join(repr(str(each)) for each in capabilities.ways) or "none"
+            ways = ", ".join(repr(str(each)) for each in capabilities.ways)
             raise ScoreError(
                 f"This endpoint does not tell the log-prob of a text by {str(self.way)!r}.",
-                advice=f"Leave out the way, or name one that it has: {ways}.",
+                advice=f"Leave out the way, or name one that it has: {ways}."
+                if ways
+                else "Leave out the way: then what its lists of likeliest tokens show is read.",
             )
         if not capabilities.ways and capabilities.top_logprobs < 1:
             raise ScoreError(

@@ -51,6 +51,7 @@ class FunctionAdapter:
             "max_tokens": request.max_tokens,
             "temperature": request.temperature,
             "top_logprobs": request.top_logprobs,
+            **({"tools": list(request.tools)} if request.tools else {}),
         }
 
     async def complete(self, request: CompletionRequest) -> Completion:

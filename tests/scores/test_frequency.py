@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spex_api import Budget, LabelFrequency, Prompt, explain_sync
+from spex_api import Budget, Explanation, LabelFrequency, Prompt, explain_sync
 from spex_api.completions import Capabilities, Completion, Draw, Message, Outcome, Usage
 from spex_api.errors import ScoreError, UsageError
 from spex_api.scores import Pattern, Refusal
@@ -170,3 +170,17 @@ def test_a_model_without_log_probs_and_temperature_is_explained():
     assert coin.asked == explanation.usage.sent <= 64 * 8
     replayed = explain_sync(prompt, coin, mode="replay", **arguments)
     assert replayed.to_json() == explanation.to_json()
+
+
+def test_faithfulness_is_that_of_the_shares_and_says_what_was_possible():
+    """Log-odds of four draws are nobody's truth: R² is of their shares, beside its ceiling."""
+    prompt = Prompt.from_template("{text}", text="it never ever fails us here and now again we say")
+    score = LabelFrequency("yes", "no", samples=4)
+    explanation = explain_sync(prompt, Coin(), score=score, budget=Budget(requests=150 * 4))
+    faith = explanation.faithfulness
+    assert 0 < faith.ceiling < 1
+    assert faith.value < faith.ceiling + 0.2
+    assert "binomial counts" in explanation.reason
+    assert f"of about {faith.ceiling:.2f} that draws so few allow" in explanation.to_html()
+    again = Explanation.from_json(explanation.to_json())
+    assert again.faithfulness == faith
