@@ -119,7 +119,8 @@ def read_conversation(path: Path, *, why: str) -> dict[str, Any]:
     body = _json(read_text(path, why=why), where=where)
     if isinstance(body, list):
         body = {"messages": body}
-    if not isinstance(body, dict) or not isinstance(body.get("messages"), list):
+    messages = body.get("messages") if isinstance(body, dict) else None
+    if not isinstance(body, dict) or not isinstance(messages, list) or not messages:
         raise SpecError(
             f"{where} holds no conversation.",
             advice='Give the JSON body of a request, with its "messages", or the list of these.',

@@ -80,6 +80,8 @@ def test_a_body_as_it_was_sent(tmp_path):
     [
         ({"messages": "Hi"}, "holds no conversation"),
         ({"prompt": "Hi"}, "holds no conversation"),
+        ({"messages": []}, "holds no conversation"),
+        ([], "holds no conversation"),
         (3, "holds no conversation"),
         ({"messages": [USER], "response_format": {"type": "json_object"}}, "'response_format'"),
         ({"messages": [USER], "tool_choice": "required"}, "'tool_choice'"),

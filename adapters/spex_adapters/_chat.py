@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, Field, FiniteFloat, ValidationE
 from typing_extensions import TypedDict  # pydantic needs it before Python 3.12
 
 from spex_adapters._refusing import refuse_beyond
+from spex_adapters._tools import openais_tools
 from spex_adapters._wire import one_line
 from spex_api.completions import (
     Capabilities,
@@ -24,7 +25,7 @@ from spex_api.completions import (
     ToolCall,
     Usage,
 )
-from spex_api.errors import MalformedReply, UsageError
+from spex_api.errors import MalformedReply
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +40,6 @@ __all__ = [
     "in_place_of_an_answer",
     "no_answer",
     "read_chat",
-    "tools_of",
 ]
 
 _BILLED: Final = "The answer may have been billed."
@@ -172,7 +172,7 @@ def chat_body(
     if request.num_samples > 1:
         body["n"] = request.num_samples
     if request.tools:
-        body["tools"] = tools_of(request)
+        body["tools"] = openais_tools(request)
     if request.top_logprobs > 0:
         body["logprobs"] = True
         body["top_logprobs"] = min(request.top_logprobs, longest_list)
@@ -214,27 +214,6 @@ def read_chat(raw: str) -> Completion:
             if call.function
         ),
     )
-
-
-def tools_of(request: CompletionRequest) -> list[JsonObject]:
-    """The tools' definitions, as they go into a body.
-
-    Raises:
-        UsageError: one is no JSON object.
-    """
-    found = []
-    for number, text in enumerate(request.tools):
-        try:
-            tool = json.loads(text)
-        except ValueError:
-            tool = None
-        if not isinstance(tool, dict):
-            raise UsageError(
-                f"The definition of tool {number} is no JSON object.",
-                advice="Give each tool as the endpoint takes it.",
-            )
-        found.append(tool)
-    return found
 
 
 def grammar_of(target: Target) -> str:

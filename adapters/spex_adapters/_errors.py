@@ -48,6 +48,10 @@ __all__ = ["BILLED", "UNSENT", "error_within", "overdue", "refusal", "translate"
 BILLED: Final = "The request may have been billed."
 UNSENT: Final = "Nothing was sent."
 _SHORTEN: Final = "Shorten the text, or name a model that reads more."
+_STEPS: Final = (
+    "A token of the text ends within a character, which no grammar takes: leave out the way, or "
+    'ask for it token by token, way="steps".'
+)
 _IN_VAIN: Final = "The endpoint says that trying again does not help."
 _MAY_HAVE_RUN: Final = frozenset({408, 499})
 _UNREACHED: Final = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError"})
@@ -150,6 +154,8 @@ def _answered(
             "to another server; redirects are not followed.",
             f"Set {wire.url_variable} to the final address if you trust it.",
         )
+    if status >= 500 and issubclass(kind, BadRequest):
+        return f"{wire.endpoint} cannot be made to write these tokens ({status}){because}", _STEPS
     for row, what, advice in (
         (ContextTooLong, f"The prompt is too long for {wire.model!r}", _SHORTEN),
         (ContentFiltered, f"{wire.endpoint} refuses the prompt for what it says", ""),

@@ -1,6 +1,6 @@
 """What a refusal means: by the client's class, by its structured code, by its status.
 
-A code or type in the body comes first, then the status, and words never: Scaleway says
+A code or type in the body comes first, then the status, and words hardly ever: Scaleway says
 "INSUFFICIENT QUOTA" of too many connections. What this module does not know: any vendor's package
 (classes are found by name, so that none is imported), and sentences.
 """
@@ -208,7 +208,10 @@ _WITHIN_200: Final = frozenset({401, 402, 403, 413, 429, 503, 529})
 """Statuses that gateways put into the body of a 200, and that say what to do."""
 _MAY_PASS: Final = frozenset({408, 409, 425, 499})
 _TOO_LONG = re.compile(r"prompt is too long: \d+ tokens > \d+ maximum", re.ASCII)
-"""The one sentence that is read, whole: Anthropic has no code for it, and a status 400."""
+"""A sentence that is read, whole: Anthropic has no code for it, and a status 400."""
+_NO_GRAMMAR: Final = "Unexpected empty grammar stack"
+"""What another says: llama.cpp's, with a status 500, of a grammar by tokens that it cannot follow,
+since one of them ends within a character. It will not follow it the next time either."""
 
 
 def kind_of_status(status: int) -> type[AdapterError]:
@@ -237,6 +240,8 @@ def kind_of_refusal(status: int, body: object, *, retry: bool | None) -> type[Ad
     kind = _kind_of_codes(body) or kind_of_status(status)
     if kind is BadRequest and status == 400 and _TOO_LONG.match(message_of(body)):
         kind = ContextTooLong
+    if status == 500 and _NO_GRAMMAR in message_of(body):
+        kind = BadRequest
     if retry is False and issubclass(kind, (RateLimited, Unavailable)):
         return AdapterError
     return Unavailable if retry and kind is BadRequest else kind

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import BaseModel, ValidationError
 
-from spex_adapters._chat import Count, Failure, in_place_of_an_answer, no_answer, tools_of
+from spex_adapters._chat import Count, Failure, in_place_of_an_answer, no_answer
 from spex_adapters._refusing import refuse_beyond
+from spex_adapters._tools import anthropics_tools
 from spex_api.completions import Capabilities, Completion, Image, Outcome, ToolCall, Usage
 from spex_api.errors import UsageError
 
@@ -81,7 +82,7 @@ def messages_body(request: CompletionRequest, *, model: str) -> JsonObject:
     }
     system = [turn for turn in request.messages if turn.role in _SYSTEM]
     if request.tools:
-        body["tools"] = tools_of(request)
+        body["tools"] = anthropics_tools(request)
     if system:
         body["system"] = _system(system)
     return body

@@ -113,7 +113,9 @@ class LocalAdapter:
             whom="The embedded model",
             images=False,
             tools=not (own or by_text),
-            advice="Name a hosted model, or a model file of your own." if own else "",
+            advice="Name a hosted model, or for tools a model file of your own."
+            if own
+            else "Name a hosted model.",
         )
         if request.ask is Ask.TOKENS:
             text = request.messages[-1].content

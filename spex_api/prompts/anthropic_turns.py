@@ -14,7 +14,7 @@ from pydantic import Field, TypeAdapter
 
 from spex_api.errors import PromptError
 from spex_api.messages import Image
-from spex_api.prompts.foreign import Strict, check, plain, read, text_part, tool_turns
+from spex_api.prompts.foreign import Strict, check, listed, plain, read, text_part, tool_turns
 from spex_api.prompts.parts import Call, Part, Picture, Turn
 from spex_api.prompts.segmenters import Segment
 
@@ -48,12 +48,16 @@ class _Pictured(Strict):
     cache_control: Any = None
 
 
+class _Caller(Strict):
+    type: Literal["direct"]
+
+
 class _Called(Strict):
     type: Literal["tool_use"]
     id: str
     name: str
     input: dict[str, Any]
-    caller: Any = None
+    caller: _Caller | None = None
     toolset_name: None = None
     cache_control: Any = None
 
@@ -110,7 +114,7 @@ def anthropic_turns(
         said = read(_SYSTEM, plain(system), where="The system's message")
         turns.append(_turn("system", said))
     spoken: list[Turn] = []
-    for at, message in enumerate(messages):
+    for at, message in enumerate(listed(messages, what="messages")):
         read_message = read(_MESSAGE, plain(message), where=f"Message {at}")
         spoken.extend(_turns(read_message, at))
     check(spoken)

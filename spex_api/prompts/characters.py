@@ -29,17 +29,27 @@ _LINKERS = frozenset("\u094d\u09cd\u0acd\u0b4d\u0c4d\u0d4d\u1039\u17d2\u1a60\u1b
 """What binds the next consonant into the syllable."""
 
 
-def check_whole(text: str) -> None:
+def check_whole(text: object, *, what: str = "The text") -> None:
     """Lets pass a text of whole characters.
 
+    Args:
+        text: the text.
+        what: it is, for the sentence.
+
     Raises:
-        PromptError: the text holds half a character, which no endpoint takes and no file holds.
+        PromptError: it is no text, or holds half a character, which no endpoint takes and no file
+            holds.
     """
+    if not isinstance(text, str):
+        raise PromptError(
+            f"{what} is a {type(text).__name__}, and no text.",
+            advice="Give it as text, as the model is to read it.",
+        )
     try:
         text.encode()
     except UnicodeEncodeError:
         raise PromptError(
-            "The text holds half a character (a lone surrogate), so it is not Unicode.",
+            f"{what} holds half a character (a lone surrogate), so it is not Unicode.",
             advice='Decode it anew from its bytes, with errors="replace" if need be.',
         ) from None
 

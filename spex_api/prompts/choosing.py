@@ -14,7 +14,7 @@ What this module does not know: how a masked part is written, and how a conversa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -27,8 +27,6 @@ from spex_api.prompts.segmenters import SPLITS, Segment, Split
 from spex_api.prompts.units import UNITS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from spex_api.prompts.parts import Part
     from spex_api.prompts.units import Unit
 
@@ -112,7 +110,11 @@ def _places(turns: tuple[Turn, ...], asked: list[int], of: Of) -> frozenset[int]
     if of is None:
         return None
     found: set[int] = set()
-    for each in [of] if isinstance(of, str | int) else of:
+    for each in of if isinstance(of, Iterable) and not isinstance(of, str) else [of]:
+        if not isinstance(each, str | int):
+            raise PromptError(
+                f"No message is meant by {each!r}.", advice="Give places, counted from 0, or roles."
+            )
         if isinstance(each, str):
             those = [at for at in asked if turns[at].role == each]
         else:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from spex_api.errors import PromptError
+from spex_api.prompts.characters import check_whole
 from spex_api.prompts.parts import Turn
 from spex_api.prompts.segmenters import Segment
 from spex_api.prompts.template import parse, split_name
@@ -38,19 +39,10 @@ def document_turn(
         titles: one a document.
 
     Raises:
-        PromptError: there are no documents, one is empty, the titles do not match, or the template
-            lacks a place.
+        PromptError: there are no documents, one is empty or no text, the titles do not match, or
+            the template lacks a place.
     """
-    if isinstance(documents, str) or not documents:
-        raise PromptError(
-            "There are no documents, so there is nothing to mask.",
-            advice="Give their texts as a list.",
-        )
-    if titles is not None and len(titles) != len(documents):
-        raise PromptError(f"There are {len(titles)} titles for {len(documents)} documents.")
-    for number, text in enumerate(documents, start=1):
-        if not text.strip():
-            raise PromptError(f"Document {number} is empty.", advice="Leave it out.")
+    _check(question, documents, titles)
     template = _TEMPLATE if template is None else template
     texts = {"documents": documents, "question": question}
     split_name(template, texts, "documents")
@@ -63,6 +55,30 @@ def document_turn(
         elif name and question:
             segments.append(Segment(question, pinned=True))
     return Turn("user", tuple(segments)), tuple(at for at in range(len(documents)) for _ in "ht")
+
+
+def _check(question: str, documents: Sequence[str], titles: Sequence[str] | None) -> None:
+    """Lets pass texts, a title for each or none.
+
+    Raises:
+        PromptError: they are not that.
+    """
+    if isinstance(documents, str) or not documents:
+        raise PromptError(
+            "There are no documents, so there is nothing to mask.",
+            advice="Give their texts as a list.",
+        )
+    if titles is not None and len(titles) != len(documents):
+        raise PromptError(f"There are {len(titles)} titles for {len(documents)} documents.")
+    if isinstance(titles, str):
+        raise PromptError("The titles are one text.", advice="Give a list, a title a document.")
+    check_whole(question, what="The question")
+    for number, title in enumerate(titles or (), start=1):
+        check_whole(title, what=f"The title of document {number}")
+    for number, text in enumerate(documents, start=1):
+        check_whole(text, what=f"Document {number}")
+        if not text.strip():
+            raise PromptError(f"Document {number} is empty.", advice="Leave it out.")
 
 
 def _cited(documents: Sequence[str], titles: Sequence[str] | None) -> Iterator[Segment]:

@@ -16,9 +16,11 @@ from spex_api.prompts.parts import TOOLS, Call, Part, Turn
 from spex_api.prompts.segmenters import Segment
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-__all__ = ["Strict", "check", "names_of", "plain", "read", "text_part", "tool_turns"]
+    from pydantic_core import ErrorDetails
+
+__all__ = ["Strict", "check", "listed", "names_of", "plain", "read", "text_part", "tool_turns"]
 
 T = TypeVar("T")
 
@@ -59,13 +61,65 @@ def read(adapter: TypeAdapter[T], data: object, *, where: str) -> T:
     except ValidationError as refused:
         # Of a text or a list, the flaw deep in the list says more than that it is no text.
         flaws = refused.errors(include_url=False, include_input=False)
-        first = max(flaws, key=lambda flaw: len(flaw["loc"]))
-        place = ".".join(str(step) for step in first["loc"] if str(step).isalnum())
+        first = max(flaws, key=lambda flaw: (len(flaw["loc"]), flaw["type"] != "string_type"))
         raise PromptError(
-            f"{where} cannot be told in our words: {place + ': ' if place else ''}{first['msg']}.",
-            advice="Leave out what only an answer has; texts, pictures, calls of tools and their "
-            "results are understood.",
+            f"{where} cannot be told in our words: {_flaw(first, data)}.",
+            advice="Leave it out, if the answer without it is worth explaining; texts, pictures, "
+            "calls of tools and their results are understood.",
         ) from None
+
+
+def _flaw(flaw: ErrorDetails, data: object) -> str:
+    """What is wrong, with its place in the data."""
+    place = ".".join(_steps(flaw["loc"], data))
+    at = f"{place}: " if place else ""
+    told = flaw.get("ctx", {})
+    match flaw["type"]:
+        case "extra_forbidden" | "none_required":
+            return f"{place} is not sent on by us"
+        case "union_tag_invalid":
+            return f"{at}{told['discriminator']} is {told['tag']!r}, not {told['expected_tags']}"
+        case "union_tag_not_found":
+            return f"{at}it has no {told['discriminator']}"
+        case "model_type" | "model_attributes_type" | "dict_type":
+            return f"{at}it is no JSON object"
+    return at + flaw["msg"]
+
+
+def _steps(places: Sequence[str | int], data: object) -> Iterator[str]:
+    """The steps into the data, without pydantic's own: the kind that it took a block for."""
+    for at, step in enumerate(places):
+        behind = places[at + 1] if at + 1 < len(places) else None
+        if isinstance(data, Mapping) and step in data:
+            if step == data.get("type") and behind in data:
+                continue
+            yield str(step)
+            data = data[step]
+        elif isinstance(data, list) and isinstance(step, int) and step < len(data):
+            yield str(step)
+            data = data[step]
+        elif isinstance(data, Mapping) and behind is None:
+            yield str(step)
+
+
+def listed(data: object, *, what: str) -> list[object]:
+    """Foreign objects in a list; none where there is None.
+
+    Args:
+        data: any iterable of them.
+        what: they are, for the sentence.
+
+    Raises:
+        PromptError: it is one object, or nothing that holds several.
+    """
+    if data is None:
+        return []
+    if isinstance(data, str | bytes | Mapping) or not isinstance(data, Iterable):
+        raise PromptError(
+            f"The {what} are given as {type(data).__name__}, not as a list.",
+            advice='Give a list, such as [{"role": "user", "content": "…"}] of messages.',
+        )
+    return list(data)
 
 
 def text_part(text: str) -> tuple[Part, ...]:
@@ -77,10 +131,10 @@ def tool_turns(tools: Iterable[object]) -> tuple[Turn, ...]:
     """The tools' definitions as a turn, where there are any.
 
     Raises:
-        PromptError: one is not JSON.
+        PromptError: one is no JSON object, or they are no list.
     """
     texts: list[str] = []
-    for number, tool in enumerate(tools):
+    for number, tool in enumerate(listed(tools, what="tools")):
         try:
             texts.append(
                 json.dumps(json.loads(tool), ensure_ascii=False)
@@ -89,6 +143,11 @@ def tool_turns(tools: Iterable[object]) -> tuple[Turn, ...]:
             )
         except (TypeError, ValueError) as error:
             raise PromptError(f"Tool {number} is no JSON: {error}.") from None
+        if not texts[-1].startswith("{"):
+            raise PromptError(
+                f"Tool {number} is {texts[-1][:40]}, and no definition of a tool.",
+                advice="Give each as the endpoint takes it, as a JSON object.",
+            )
     if not texts:
         return ()
     return (Turn(TOOLS, tuple(Segment(text, "\n", pinned=True) for text in texts)),)

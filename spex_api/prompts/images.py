@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Iterable
 from dataclasses import replace
 from importlib import import_module
 from itertools import accumulate, chain
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spex_api.errors import MissingExtra, PromptError
 from spex_api.messages import Image
+from spex_api.prompts.characters import check_whole
 from spex_api.prompts.parts import Picture, Turn
 from spex_api.prompts.segmenters import Segment
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Sequence
 
     from spex_api.prompts.parts import Part
@@ -34,7 +36,7 @@ _BLUR = 3
 
 
 def picture_turn(
-    text: str, image: bytes | str | os.PathLike[str], *, grid: tuple[int, int], paint: str
+    text: str, image: bytes | str | PathLike[str], *, grid: tuple[int, int], paint: str
 ) -> Turn:
     """A message of the user's with a picture cut into patches.
 
@@ -48,6 +50,11 @@ def picture_turn(
         PromptError: the picture cannot be read, or is smaller than the grid.
         MissingExtra: Pillow is not installed.
     """
+    check_whole(text, what="The question")
+    if not isinstance(image, bytes | str | PathLike):
+        raise PromptError(
+            f"The picture is a {type(image).__name__}.", advice="Give its bytes, or its file."
+        )
     try:
         data = image if isinstance(image, bytes) else Path(image).read_bytes()
     except OSError as error:
@@ -127,9 +134,15 @@ def outline(picture: Picture, kept: Sequence[bool]) -> Image:
     return replace(picture.image, url=f"{picture.paint}:{''.join('01'[keep] for keep in kept)}")
 
 
-def _cut(picture: Picture, grid: tuple[int, int], paint: object) -> Picture:
+def _cut(picture: Picture, grid: object, paint: object) -> Picture:
     """The picture with a grid, once it is seen that it can be painted."""
-    rows, columns = grid
+    if len(sizes := [*grid] if isinstance(grid, Iterable) else []) != 2 or not all(
+        isinstance(size, int) for size in sizes
+    ):
+        raise PromptError(
+            f"{grid!r} is no grid.", advice="Give rows and columns, such as grid=(4, 4)."
+        )
+    rows, columns = sizes
     if min(rows, columns) < 1:
         raise PromptError(
             f"A grid of {rows} × {columns} has no patches.",

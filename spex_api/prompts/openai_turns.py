@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
 
+from spex_api.errors import PromptError
 from spex_api.messages import Image
-from spex_api.prompts.foreign import Strict, check, plain, read, text_part, tool_turns
+from spex_api.prompts.foreign import Strict, check, listed, plain, read, text_part, tool_turns
 from spex_api.prompts.parts import Call, Part, Picture, Turn
 from spex_api.prompts.segmenters import Segment
 
@@ -40,7 +41,12 @@ class _Pictured(Strict):
     cache_control: Any = None
 
 
-_Content = str | list[Annotated[_Text | _Pictured, Field(discriminator="type")]]
+_Content = (
+    str
+    | Annotated[
+        list[Annotated[_Text | _Pictured, Field(discriminator="type")]], Field(min_length=1)
+    ]
+)
 
 
 class _Function(Strict):
@@ -99,10 +105,18 @@ def openai_turns(messages: Iterable[object], tools: Iterable[object]) -> tuple[T
     Raises:
         PromptError: it is no conversation, or holds something that cannot be told in our words.
     """
-    turns = [
-        _turn(read(_MESSAGE, plain(message), where=f"Message {at}"))
-        for at, message in enumerate(messages)
-    ]
+    turns: list[Turn] = []
+    called: dict[str, str] = {}
+    for at, message in enumerate(listed(messages, what="messages")):
+        told = read(_MESSAGE, plain(message), where=f"Message {at}")
+        if isinstance(told, _Result) and told.name not in (None, called.get(told.tool_call_id)):
+            raise PromptError(
+                f"Message {at} has the name {told.name!r}, which is not that of the tool that was "
+                "called, and is not sent on by us.",
+                advice="Leave it out, if the answer without it is worth explaining.",
+            )
+        turns.append(_turn(told))
+        called |= {call.id: call.name for call in turns[-1].calls}
     check(turns)
     return (*tool_turns(tools), *turns)
 

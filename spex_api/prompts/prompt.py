@@ -13,7 +13,7 @@ from spex_api.errors import PromptError
 from spex_api.prompts.characters import check_whole
 from spex_api.prompts.images import outline, painted
 from spex_api.prompts.masking import render_run
-from spex_api.prompts.parts import TOOLS, StoredStyle, Turn, is_lost
+from spex_api.prompts.parts import PICTURE_MASKS, TOOLS, StoredStyle, Turn, is_lost
 from spex_api.prompts.rendering import marked, read_tools, rendered
 from spex_api.prompts.segmenters import Segment
 from spex_api.prompts.template import system_turn, template_turn
@@ -68,8 +68,18 @@ class Prompt:
             )
         for turn in self.turns:
             check_whole("".join(part.original for part in turn.segments))
+        if not isinstance(self.mask, str) and not callable(self.mask):
+            raise PromptError(
+                f"A masked part cannot be written as {self.mask!r}.",
+                advice='Take "drop", "ellipsis", "token" or "placeholder", a text, or a function.',
+            )
+        if self.mask in PICTURE_MASKS:
+            raise PromptError(
+                f"{self.mask!r} is how patches of pictures are painted, and texts are masked here.",
+                advice='Take "drop", "ellipsis", "token" or "placeholder", or another text.',
+            )
         if isinstance(self.mask, str) and not is_lost(self.mask):
-            check_whole(self.mask)
+            check_whole(self.mask, what="The mask")
             render_run((Segment("a"),), (False,), self.mask, numbers=(1,))
 
     @classmethod
@@ -118,8 +128,10 @@ class Prompt:
     ) -> Prompt:
         """A conversation as it is sent to OpenAI's chat API, and to all that speak its dialect.
 
-        With everything kept the messages are those that were given; under a mask it stays a
-        conversation, as `spex_api.prompts.rendering` says.
+        With everything kept the messages are those that were given, but for what no model reads:
+        the marks of a prompt cache, and what only an answer has. What could be read and is not
+        understood is refused. Under a mask it stays a conversation, as `spex_api.prompts.rendering`
+        says.
 
         Args:
             messages: dictionaries, or the SDK's own objects.
@@ -162,6 +174,8 @@ class Prompt:
             system: text, a list of text blocks, or None.
             messages: dictionaries, or the SDK's own objects. A message of the user's that holds
                 tools' results counts as one message for each of them, and one for what follows.
+                What the user says behind such a message in another one is sent in the same one, as
+                the API itself joins them.
             split: this and the rest as in `from_openai`.
             of: the system's message, where there is one, is at place 0.
             tools: in this dialect, as they are sent.

@@ -7,6 +7,7 @@ words and sentences end.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from spex_api.prompts.parts import Picture
 from spex_api.prompts.segmenters import Segment, Split, segment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from spex_api.prompts.parts import Part, Turn
     from spex_api.prompts.rendering import Kept, Marked
@@ -43,11 +44,14 @@ def cut_finer(
     Raises:
         PromptError: there is no such feature, or a text cannot be split that way.
     """
+    if not isinstance(features, Iterable):
+        raise PromptError(f"{features!r} is no list of features.", advice="For instance [0, 2].")
     cut = frozenset(features)
-    if wrong := sorted(each for each in cut if not 0 <= each < num_features):
-        raise PromptError(
-            f"There is no feature {wrong[0]}; the prompt has {num_features}, from 0 on."
-        )
+    for each in cut:
+        if each not in range(num_features):
+            raise PromptError(
+                f"There is no feature {each!r}; the prompt has {num_features}, from 0 on."
+            )
     numbers = _Numbers()
     finer: list[Turn] = []
     for turn, marked in turns:

@@ -7,9 +7,9 @@ tell; and how a masked piece is written.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from spex_api.errors import PromptError
 from spex_api.prompts.characters import check_whole, grams
@@ -19,9 +19,6 @@ from spex_api.prompts.lines import lines, paragraphs
 from spex_api.prompts.sections import sections
 from spex_api.prompts.sentences import sentences
 from spex_api.prompts.words import words
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 __all__ = ["SPLITS", "Segment", "Split", "segment"]
 
@@ -93,6 +90,7 @@ def segment(text: str, split: Split, *, language: str = "en") -> tuple[Segment, 
             asked for.
     """
     check_whole(text)
+    check_whole(language, what="The language")
     if not text.strip():
         raise PromptError(
             "The text to explain is empty, so there is nothing to mask.",
@@ -152,12 +150,19 @@ def _values(text: str, spans: list[tuple[int, int]]) -> Iterable[Segment]:
 def _pieces(
     text: str, split: Sequence[str] | Callable[[str], Sequence[str]]
 ) -> Iterable[tuple[int, int]]:
-    if not callable(split):
-        return _found(text, split)
-    pieces = [*split(text)]
+    given = split(text) if callable(split) else split
+    if not isinstance(given, Iterable):
+        raise PromptError(
+            f"The text cannot be split into {given!r}.",
+            advice=f"Name a split ({', '.join((*SPLITS, 'json'))}), give the pieces as a list, or "
+            "a function that does.",
+        )
+    pieces = [*given]
+    if not callable(split) and all(isinstance(piece, str) for piece in pieces):
+        return _found(text, pieces)
     if any(not isinstance(piece, str) for piece in pieces):
         raise PromptError(
-            "The function that splits gave something other than texts.",
+            "The text is split into something other than texts.",
             advice="Let it give the pieces of the text as text; decode a tokeniser's ids.",
         )
     return _found(text, [bare for piece in pieces if (bare := piece.strip())])

@@ -9,6 +9,7 @@ import string
 from typing import TYPE_CHECKING
 
 from spex_api.errors import PromptError
+from spex_api.prompts.characters import check_whole
 from spex_api.prompts.parts import Turn
 from spex_api.prompts.segmenters import Segment, segment
 
@@ -36,6 +37,8 @@ def template_turn(
         PromptError: names and texts do not agree, or the text cannot be split that way.
     """
     target = split_name(template, texts, of)
+    for each, text in texts.items():
+        check_whole(text, what=f"The text {each!r}")
     segments: list[Segment] = []
     for literal, name in parse(template):
         if literal:
@@ -51,8 +54,10 @@ def system_turn(text: str | None) -> tuple[Turn, ...]:
     """The system's message as a pinned turn, where there is one.
 
     Raises:
-        Nothing.
+        PromptError: it is no text.
     """
+    if text is not None:
+        check_whole(text, what="The system's message")
     return () if text is None else (Turn("system", (Segment(text, pinned=True),)),)
 
 
@@ -60,8 +65,9 @@ def parse(template: str) -> Iterator[tuple[str, str | None]]:
     """The template's literal stretches, each with the name that follows it.
 
     Raises:
-        PromptError: a brace is alone, or a name is not a plain one.
+        PromptError: it is no text, a brace is alone, or a name is not a plain one.
     """
+    check_whole(template, what="The template")
     try:
         pieces = list(string.Formatter().parse(template))
     except ValueError as error:

@@ -5,7 +5,7 @@ What this module does not know: how any of them reads a value.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -57,8 +57,8 @@ class Auto:
 
     def __post_init__(self) -> None:
         named: object = self.labels
-        if isinstance(named, str):
-            raise UsageError(f"Labels are a list of texts, not one text: {named!r}.")
+        if isinstance(named, str) or not isinstance(named, Iterable):
+            raise UsageError(f"Labels are a list of texts, not {named!r}.")
         object.__setattr__(self, "labels", tuple(self.labels))
         check_counts(max_tokens=self.max_tokens)
         check_share(self.max_censored)

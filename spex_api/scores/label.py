@@ -264,13 +264,20 @@ def _by_label(
     """
     if token_ids is None:
         return ()
-    given = {label.strip(): tuple(numbers) for label, numbers in token_ids.items()}
+    try:
+        given = {label.strip(): tuple(numbers) for label, numbers in token_ids.items()}
+    except (AttributeError, TypeError):
+        raise UsageError(
+            f"Token ids are a list for each label, not {token_ids!r}.",
+            advice='For instance token_ids={"yes": [9891, 9693], "no": [1161]}.',
+        ) from None
     for stranger in given.keys() - set(words):
         raise UsageError(f"There are token ids for {stranger!r}, which is none of the labels.")
     variants = tuple(given.get(word, ()) for word in words)
-    every = [number for numbers in variants for number in numbers]
-    if min(every, default=0) < 0:
-        raise UsageError(f"Token ids are whole numbers from 0 on, unlike {min(every)}.")
+    every: list[object] = [number for numbers in variants for number in numbers]
+    for number in every:
+        if isinstance(number, bool) or not isinstance(number, int) or number < 0:
+            raise UsageError(f"Token ids are whole numbers from 0 on, unlike {number!r}.")
     if len(set(every)) < len(every):
         raise UsageError(
             f"A token is a variant of one label, and named once; {every} names one twice."

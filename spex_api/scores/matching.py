@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from spex_api.errors import ScoreError, UsageError
-from spex_api.scores.settings import check_labels
+from spex_api.scores.settings import check_labels, check_texts
 from spex_api.scores.wording import folded, place_of
 
 if TYPE_CHECKING:
@@ -108,6 +108,7 @@ class Pattern:
     regex: str
 
     def __post_init__(self) -> None:
+        check_texts(pattern=self.regex)
         try:
             re.compile(self.regex)
         except re.error as error:
@@ -142,6 +143,7 @@ class JsonField:
     equals: str | float | bool | None
 
     def __post_init__(self) -> None:
+        check_texts(field=self.path)
         if not self.path or not all(self.path.split(".")):
             raise UsageError(
                 f"{self.path!r} is no path into a JSON object.",

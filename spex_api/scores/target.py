@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from spex_api.completions import WITHHELD, CompletionRequest, Way
 from spex_api.errors import ScoreError, UsageError
-from spex_api.scores.settings import check_share, check_texts
+from spex_api.scores.settings import check_counts, check_share, check_texts
 from spex_api.scores.target_draft import TargetDraft
 from spex_api.scores.token_spelling import SpeltText, TokenSpelling, spell_answer
 
@@ -83,8 +83,7 @@ class TargetLogProb:
                 "The target is empty, so there is no token whose log-prob could be had.",
                 advice="Give a text, or leave it out for the model's own answer.",
             )
-        if max_tokens < 1:
-            raise UsageError(f"An answer has one token at least, not {max_tokens}.")
+        check_counts(max_tokens=max_tokens)
         try:
             chosen = None if way is None else Way(way)
         except ValueError:

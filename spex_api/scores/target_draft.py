@@ -61,7 +61,7 @@ class TargetDraft:
                 "this endpoint does not tell them.",
                 advice="Leave out the way, for the best that there is.",
             )
-        untried = self.way is Way.GRAMMAR and not self._ids
+        untried = self.way is Way.GRAMMAR and (not self._ids or self._splits)
         return self.forced if self.cut and not untried else self
 
     @property
@@ -91,7 +91,11 @@ class TargetDraft:
         """
         if not self.cut:
             return (CompletionRequest((Message("user", self.target.text),), ask=Ask.TOKENS),)
-        return self.forced.requests(messages, capabilities)
+        asked = self.forced.requests(messages, capabilities)
+        if self.way is Way.GRAMMAR and self._splits and not self.wanted:
+            # llama.cpp refuses such a grammar; a refusal of all that is asked would end the run.
+            asked += (CompletionRequest(messages, top_logprobs=capabilities.top_logprobs),)
+        return asked
 
     def opened(
         self,
@@ -109,6 +113,8 @@ class TargetDraft:
             return replace(self, target=known, cut=True).settled()
         if self.way is not Way.GRAMMAR:
             return self.forced
+        if answer is None and self._splits and not self.wanted:
+            return self._others.settled()
         if answer is None or answer.outcome in WITHHELD:
             raise ScoreError(
                 "The whole prompt got no answer, though the answer was given with it: the model "
@@ -158,6 +164,19 @@ class TargetDraft:
     def _ids(self) -> tuple[int, ...]:
         return self.target.spelling.ids if self.target.spelling else ()
 
+    @property
+    def _splits(self) -> bool:
+        """Whether a character is parted between tokens whose numbers are known."""
+        spelling = self.target.spelling
+        if spelling is None or not spelling.ids:
+            return False
+        return spelling.whole_pieces < len(spelling)
+
+    @property
+    def _others(self) -> TargetDraft:
+        """The same without a grammar."""
+        return replace(self, ways=tuple(way for way in self.ways if way is not Way.GRAMMAR))
+
     def _tried(self, answer: Completion) -> ForcedTarget | TargetDraft:
         """What a grammar without numbers came to.
 
@@ -168,7 +187,7 @@ class TargetDraft:
         if spelling is not None and spelling.is_spelt_by(answer.tokens[: len(spelling)]):
             return self.forced
         own = written(answer, text)
-        others = replace(self, ways=tuple(way for way in self.ways if way is not Way.GRAMMAR))
+        others = self._others
         if own and (self.wanted or others.way is None):
             # Still the log-prob of one spelling, the same under every mask: more than the first
             # token alone would be.

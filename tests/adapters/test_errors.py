@@ -103,6 +103,13 @@ def test_the_hint_in_a_body():
         ),
         (404, {}, '{"detail": "Not Found"}', "https://h/v1 has no chat comp", "Check AN_URL"),
         (404, {}, '{"error": "no gpt-9"}', "https://h/v1 knows no model 'gpt-9' (404).", "Check"),
+        (
+            500,
+            {},
+            '{"error": {"code": 500, "message": "got exception: Unexpected empty grammar stack"}}',
+            "https://h/v1 cannot be made to write these tokens (500): got exception: Unexp",
+            "A token of the text ends within a character",
+        ),
         (400, {}, '{"error": {"message": "a\\nb"}}', "https://h/v1 refused the request (400): a b.",
          ""),
     ],

@@ -261,3 +261,13 @@ def test_bodies_are_read_with_care():
         "a",
         "b",
     }
+
+
+def test_a_grammar_that_cannot_be_followed_is_no_outage():
+    """llama.cpp says so with a status 500: it is refused for good, and not asked again."""
+    said = "got exception: Unexpected empty grammar stack after accepting piece: . (30)"
+    body = {"error": {"code": 500, "message": said, "type": "server_error"}}
+    assert kind_of_refusal(500, body, retry=None) is BadRequest
+    assert kind_of_refusal(503, body, retry=None) is Unavailable
+    other = {"error": {"code": 500, "message": "Out of memory", "type": "server_error"}}
+    assert kind_of_refusal(500, other, retry=None) is Unavailable

@@ -13,6 +13,7 @@ from spex_adapters._chat import chat_body
 from spex_adapters._messages import messages_body
 
 from spex_api.completions import CompletionRequest
+from spex_api.errors import PromptError
 from spex_api.prompts import Prompt
 
 OPENAI = TypeAdapter(ChatCompletionMessageParam)
@@ -168,3 +169,84 @@ def test_a_tool_is_known_by_its_name_alone():
     ]
     prompt = Prompt.from_openai(CHAT, split="tools", tools=tools)
     assert [json.loads(tool) for tool in prompt.tools_under([0, 0])] == [tools[0], tools[3]]
+
+
+ASKED = {"role": "user", "content": "Why?"}
+USED = {"type": "tool_use", "id": "1", "name": "f", "input": {}}
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ({"role": "assistant", "content": "x", "reasoning_content": "r"}, "reasoning_content"),
+        ({"role": "user", "content": "x", "name": "Eva"}, "name"),
+        ({"role": "assistant", "content": None, "refusal": "No."}, "refusal"),
+        ({"role": "assistant", "function_call": {"name": "f"}}, "function_call"),
+        ({"role": "assistant", "content": [{"type": "refusal"}]}, "content.0: 'type' is 'refusal'"),
+        (
+            {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "u", "a": 1}}]},
+            "content.0.image_url.a",
+        ),
+        (
+            {
+                "role": "assistant",
+                "tool_calls": [{"id": "1", "function": {"name": "f"}, "extra_content": {}}],
+            },
+            "tool_calls.0.extra_content",
+        ),
+        ({"role": "user", "content": []}, "content: List should have at least 1 item"),
+        ({"content": "x"}, "it has no 'role'"),
+        ("x", "it is no JSON object"),
+    ],
+)
+def test_what_openai_messages_hold_and_we_do_not_send_is_named(message, told):
+    """Nothing that a model may read is dropped: it is refused, by its name and place."""
+    with pytest.raises(PromptError) as refused:
+        Prompt.from_openai([message, ASKED], split="words")
+    assert f"Message 0 cannot be told in our words: {told}" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("block", "told"),
+    [
+        ({"type": "thinking", "thinking": "h", "signature": "s"}, "'type' is 'thinking'"),
+        ({"type": "document", "source": {}}, "'type' is 'document'"),
+        ({"type": "text", "text": "x", "citations": [{}]}, "citations is not sent on"),
+        ({**USED, "caller": {"type": "code_execution_20250825"}}, "caller.type"),
+        ({"type": "tool_result", "tool_use_id": "1", "is_error": True}, "is_error"),
+        ({"type": "image", "source": {"type": "file", "file_id": "f"}}, "source: 'type' is 'file'"),
+    ],
+)
+def test_what_anthropics_blocks_hold_and_we_do_not_send_is_named(block, told):
+    """Nothing that a model may read is dropped: it is refused, by its name and place."""
+    with pytest.raises(PromptError) as refused:
+        Prompt.from_anthropic(None, [{"role": "assistant", "content": [block]}, ASKED])
+    assert "Message 0 cannot be told in our words: content.0" in str(refused.value)
+    assert told in str(refused.value)
+
+
+def test_a_results_name_is_that_of_its_tool():
+    """It says what the call says, and is let pass; another would be lost, and is refused."""
+    calls = [{"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]
+    result = {"role": "tool", "tool_call_id": "1", "name": "f", "content": "r"}
+    chat = [ASKED, {"role": "assistant", "content": None, "tool_calls": calls}, result, ASKED]
+    assert Prompt.from_openai(chat, split="words").num_features == 1
+    chat[2] = {**result, "name": "g"}
+    with pytest.raises(PromptError, match="Message 2 has the name 'g'"):
+        Prompt.from_openai(chat, split="words")
+
+
+@pytest.mark.parametrize("messages", [None, 3, "Why?", b"Why?", ASKED])
+def test_messages_are_a_list(messages):
+    """One message, or none, is told as such, not taken apart."""
+    for make in (Prompt.from_openai, lambda given: Prompt.from_anthropic(None, given)):
+        with pytest.raises(PromptError, match="not as a list|has no messages"):
+            make(messages)
+
+
+def test_tools_may_be_none_and_are_objects():
+    """A body's missing tools are none; what is no definition is refused."""
+    assert Prompt.from_openai([ASKED], split="words", tools=None).tools == ()
+    for tools in ([3], ["3"], {"type": "function"}, "{}"):
+        with pytest.raises(PromptError, match="no definition of a tool|not as a list"):
+            Prompt.from_openai([ASKED], split="words", tools=tools)

@@ -185,6 +185,11 @@ def test_a_picture_in_a_message_goes_with_it():
         (noise(), {"grid": (17, 1)}, "coarser"),
         (noise(), {"mask": "drop"}, "blur"),
         (noise(), {"text": "{image} {image}"}, "twice"),
+        (noise(), {"text": None}, "no text"),
+        (None, {}, "NoneType"),
+        (noise(), {"grid": 4}, "no grid"),
+        (noise(), {"grid": (2,)}, "no grid"),
+        (noise(), {"grid": ("a", "b")}, "no grid"),
     ],
 )
 def test_misuse_is_named(image, options, said):

@@ -158,3 +158,33 @@ def test_a_mask_of_another_length_is_refused():
     """A mask has one entry a feature."""
     with pytest.raises(PromptError, match="2 entries"):
         words_prompt().render([1, 0])
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: Prompt.from_template("{text}", text=3),
+        lambda: Prompt.from_template(None, text="a"),
+        lambda: Prompt.from_template("{text}", text="a", system=3),
+        lambda: Prompt.from_template("{text}", text="a", mask=None),
+        lambda: Prompt.from_template("{text}", text="a", mask="blur"),
+        lambda: Prompt.from_template("{text}", text="a", split=3),
+        lambda: Prompt.from_template("{text}", text="a", split=[1]),
+        lambda: Prompt.from_template("{text}", text="a", split=lambda _: None),
+        lambda: Prompt.from_template("{text}", text="a", split="sentences", language=None),
+        lambda: Prompt.from_openai([{"role": "user", "content": "a"}], split="words", of=1.5),
+        lambda: Prompt.from_openai([{"role": "user", "content": "a"}], split="words", of=[None]),
+        lambda: Prompt.from_rag("q", [{"text": "a"}]),
+        lambda: Prompt.from_rag(None, ["a"]),
+        lambda: Prompt.from_rag("q", ["a"], titles=[None]),
+        lambda: Prompt.from_rag("q", ["a", "b"], titles="xy"),
+        lambda: Prompt.from_rag("q", ["a"], template=3),
+        lambda: Prompt.from_rag("q", ["a"]).refined(1),
+        lambda: Prompt.from_rag("q", ["a"]).refined([0.5]),
+        lambda: Prompt.from_rag("q", ["a"]).refined("0"),
+    ],
+)
+def test_what_is_no_text_is_told_in_a_sentence(build):
+    """Another kind of thing is refused in our words, never by a traceback of somebody else's."""
+    with pytest.raises(PromptError):
+        build()

@@ -8,10 +8,12 @@ from spex_api.errors import UsageError
 from spex_api.scores import (
     Auto,
     Function,
+    JsonField,
     Judge,
     LabelFrequency,
     LabelLogOdds,
     Numeric,
+    Pattern,
     Similarity,
     TargetLogProb,
     Words,
@@ -61,6 +63,8 @@ def test_labels_are_texts_one_by_one(kind, labels):
         (lambda: Similarity(model=3), "model"),
         (lambda: Judge(None, "r"), "model"),
         (lambda: Judge("m", 3), "rubric"),
+        (lambda: Pattern(3), "pattern"),
+        (lambda: JsonField(3, 1), "field"),
     ],
 )
 def test_texts_are_texts(build, name):
@@ -74,3 +78,24 @@ def test_a_temperature_is_a_number(temperature):
     """What is no number is no temperature."""
     with pytest.raises(UsageError, match="A temperature is a number"):
         LabelFrequency("a", temperature=temperature)
+
+
+@pytest.mark.parametrize("ids", [3, {"a": 1, "b": 2}, {"a": "x", "b": [2]}, {"a": [1.5], "b": [2]}])
+def test_token_ids_are_lists_of_numbers(ids):
+    """Anything else is refused before a question is made of it."""
+    with pytest.raises(UsageError, match="Token ids are"):
+        LabelLogOdds("a", "b", token_ids=ids)
+
+
+@pytest.mark.parametrize("count", [0, 1.5, "x"])
+def test_an_answers_length_is_a_whole_number(count):
+    """Half a token is none."""
+    with pytest.raises(UsageError, match="max_tokens"):
+        TargetLogProb(max_tokens=count)
+
+
+@pytest.mark.parametrize("labels", ["yes", 3])
+def test_labels_to_choose_for_are_a_list(labels):
+    """One text is not taken for a list of its letters."""
+    with pytest.raises(UsageError, match="Labels are a list"):
+        Auto(labels)

@@ -447,3 +447,32 @@ def test_a_mean_has_the_variance_of_a_mean():
     scored = score.value([Completion("Paris", (first,)), Completion("big", (second,))])
     assert (scored.value, scored.censored) == (-2.5, True)
     assert scored.variance == pytest.approx(0.5)
+
+
+def test_a_grammar_that_parts_a_character_may_be_refused():
+    """It is tried on the whole prompt; what refuses it is asked step by step, as far as it goes."""
+    server, able = ToyServer(says="Paris é"), can(Way.GRAMMAR, Way.STEPS, tokenizes=True)
+    draft = TargetLogProb("Paris é")
+    draft = draft.opened([server.answer(each) for each in draft.opening(WHOLE, able)], able)
+    forced, plain = draft.opening(WHOLE, able)
+    assert forced.target.tokens == cut("Paris é")
+    assert plain.target is None
+    refused = draft.opened([None, server.answer(plain)], able)
+    assert refused.way is Way.STEPS
+    assert "part of a character" in refused.meaning
+    assert measured(refused, server, able).value == pytest.approx(
+        truth("Where is the?", cut("Paris "))
+    )
+    taken = draft.opened([server.answer(forced), server.answer(plain)], able)
+    assert taken.way is Way.GRAMMAR
+    assert measured(taken, server, able).value == pytest.approx(
+        truth("Where is the?", cut("Paris é"))
+    )
+
+
+def test_a_grammar_that_must_be_taken_is_not_left():
+    """Where the way is wanted, the refusal is what is told: nothing else is asked beside it."""
+    server, able = ToyServer(says="é"), can(Way.GRAMMAR, Way.STEPS, tokenizes=True)
+    draft = TargetLogProb("é", way="grammar")
+    draft = draft.opened([server.answer(each) for each in draft.opening(WHOLE, able)], able)
+    assert [each.target.way for each in draft.opening(WHOLE, able)] == [Way.GRAMMAR]
