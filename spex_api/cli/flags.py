@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from spex_api.spec import Tables
 
 __all__ = [
+    "MODELS",
     "Ask",
     "Decoder",
     "Index",
@@ -39,9 +40,11 @@ SpecFile = Annotated[Path | None, typer.Argument(help="A TOML file; see examples
 Text = Annotated[str | None, typer.Option(help="The text whose parts are explained.")]
 Ask = Annotated[str | None, typer.Option(help="The question that goes before the text.")]
 Labels = Annotated[str | None, typer.Option(help="Two or more answers, as in positive,negative.")]
-Model = Annotated[
-    str | None, typer.Option(help="local, local:FILE.gguf, openai:MODEL or anthropic:MODEL.")
-]
+MODELS = (
+    "local, local:FILE.gguf, openai:MODEL, anthropic:MODEL, azure:DEPLOYMENT or "
+    "http:https://host/v1#MODEL"
+)
+Model = Annotated[str | None, typer.Option(help=f"{MODELS}.")]
 Split = Annotated[
     str | None,
     typer.Option(

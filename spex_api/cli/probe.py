@@ -57,7 +57,10 @@ _COLOURS = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FATAL: "red"
 
 
 def probe(
-    model: Annotated[str, typer.Argument(help="local, local:FILE.gguf or openai:MODEL.")],
+    model: Annotated[
+        str | None,
+        typer.Argument(help=f"{flags.MODELS}; by default the one that the file of --spec names."),
+    ] = None,
     *,
     spec: Annotated[
         Path | None, typer.Option(help="A TOML file whose prompt and labels are asked.")
@@ -73,10 +76,10 @@ def probe(
     file and without options, a short film review is asked about. Answers are kept on disk. The
     status is 2 where the endpoint cannot be explained.
     """
-    prompt, score = _question(model, spec, text, ask, labels)
+    asked, prompt, score = _question(model, spec, text, ask, labels)
     try:
         with ProgressLine(Console(stderr=True)) as line:
-            found, score, meter = _found(model, prompt, score, on_event=line.draw)
+            found, score, meter = _found(asked, prompt, score, on_event=line.draw)
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
     if json:
@@ -89,16 +92,21 @@ def probe(
 
 
 def _question(
-    model: str, spec: Path | None, text: str | None, ask: str | None, labels: str | None
-) -> tuple[Prompt, Score]:
-    """What is asked, and what is read: of a file, of options, or the built-in review.
+    model: str | None, spec: Path | None, text: str | None, ask: str | None, labels: str | None
+) -> tuple[str, Prompt, Score]:
+    """Who is asked, what, and what is read: of a file, of options, or the built-in review.
 
     Raises:
         SpecError: the file or the options say something that is not understood, or too little.
     """
     given = (text, ask, labels)
+    if spec is None and model is None:
+        raise SpecError(
+            "No model is named.",
+            advice="Name one, as in spex probe openai:gpt-4.1-mini, or a file by --spec.",
+        )
     if spec is None and not any(given):
-        return Prompt.from_template(_TEMPLATE, text=_TEXT), LabelLogOdds(*_LABELS)
+        return model or "", Prompt.from_template(_TEMPLATE, text=_TEXT), LabelLogOdds(*_LABELS)
     if spec is None and not all(given):
         raise SpecError(
             "A prompt of one's own needs --text, --ask and --labels, all three.",
@@ -106,7 +114,7 @@ def _question(
         )
     overrides = flags.tables(model=model, text=text, ask=ask, labels=labels)
     job = read_job(spec, overrides)
-    return job.prompt, job.score
+    return job.spec.model, job.prompt, job.score
 
 
 async def _find(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import TYPE_CHECKING
 
 from spex_api.errors import AdapterError, UsageError
@@ -42,6 +43,12 @@ class Budget:
     usd: float | None = None
 
     def __post_init__(self) -> None:
+        caps: tuple[object, ...] = (self.requests, self.tokens or 0, self.usd or 0)
+        if not all(isinstance(cap, Real) for cap in caps):
+            raise UsageError(
+                f"A budget is counted in numbers, unlike {self}.",
+                advice="For instance Budget(requests=1000, usd=0.50).",
+            )
         if (
             self.requests < 1
             or (self.tokens is not None and self.tokens < 1)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from html import escape
+from itertools import islice
 from typing import TYPE_CHECKING
 
-from spex_api.report import story
+from spex_api.prompts.parts import Picture
+from spex_api.report import pictures, story
 from spex_api.report.story import harmless
 
 if TYPE_CHECKING:
@@ -52,7 +54,8 @@ _PAGE = """<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline';
+img-src data:">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>What moved the answer of {model}</title>
 <style>{style}</style>
@@ -80,7 +83,7 @@ def render(explanation: Explanation) -> str:
     found = explanation.interactions
     lists = story.by_order(explanation, _ROWS)
     return _PAGE.format(
-        style=_STYLE,
+        style=_STYLE + pictures.STYLE,
         model=_safe(explanation.provenance.model),
         trust=_safe(story.trust(explanation)),
         prompt="".join(_prompt(explanation)),
@@ -121,17 +124,35 @@ def _prompt(explanation: Explanation) -> Iterator[str]:
 
 
 def _turn(parts: Sequence[Marked], effects: list[float], strongest: float) -> Iterator[str]:
-    for part, feature in ((each.part, each.feature) for each in parts):
-        if feature is None:
+    rest = iter(parts)
+    for part, feature, _ in rest:
+        if isinstance(part, Picture):
+            if parts[0].part is not part:
+                yield "<br>"  # what is said before it ends in no line break of its own
+            patches = [(each.part, each.feature) for each in islice(rest, part.num_patches)]
+            tints = [
+                (f"{patch.text}: {_effect(effects, number)}", _tint(effects, number, strongest))
+                for patch, number in patches
+            ]
+            yield from pictures.drawn(part, tints)
+        elif feature is None:
             yield f'<span class="pinned">{_safe(part.original)}</span>'
-            continue
-        effect = effects[feature]
-        colour = "46, 160, 110" if effect > 0 else "214, 69, 65"
-        yield (
-            f'<span class="feature" title="{effect:+.3f}" '
-            f'style="background: rgba({colour}, {0.75 * abs(effect) / strongest:.3f})">'
-            f"{_safe(part.text)}</span>{_safe(part.gap)}"
-        )
+        else:
+            yield (
+                f'<span class="feature" title="{_effect(effects, feature)}" '
+                f'style="background: {_tint(effects, feature, strongest)}">'
+                f"{_safe(part.text)}</span>{_safe(part.gap)}"
+            )
+
+
+def _effect(effects: list[float], feature: int | None) -> str:
+    return "pinned" if feature is None else f"{effects[feature]:+.3f}"
+
+
+def _tint(effects: list[float], feature: int | None, strongest: float) -> str:
+    effect = 0.0 if feature is None else effects[feature]
+    colour = "46, 160, 110" if effect > 0 else "214, 69, 65"
+    return f"rgba({colour}, {0.75 * abs(effect) / strongest:.3f})"
 
 
 def _table(heading: str, supports: list[Support], explanation: Explanation) -> str:

@@ -65,9 +65,9 @@ def trust(explanation: Explanation) -> str:
         else "do not lean on it: ask more, or choose larger features"
     )
     said = (
-        f"{_measured_on(explanation)}, the explanation accounts for "
-        f"{faith.value:.0%} of the answer's variation (R² {faith}{_at_most(faith)}; features alone, "
-        f"without interactions: {faith.additive:.2f}): {judgement}."
+        f"{_measured_on(explanation)}, the explanation accounts for {faith.value:.0%} of the "
+        f"answer's variation (R² {faith}{_at_most(faith)}; features alone, without interactions: "
+        f"{faith.additive:.2f}): {judgement}."
     )
     said += "".join(f" {each}" for each in (near(explanation), explanation.ending) if each)
     source = explanation.provenance

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 
 import pytest
 import typer
@@ -128,6 +129,18 @@ def test_a_spec_file(chat_server, tmp_path, capsys):
     assert spex_probe("openai:toy", "--spec", str(path)) == 0
     assert {body["model"] for body in chat_server.bodies} == {"toy"}
     assert chat_server.bodies[0]["messages"][-1]["content"] == f"Positive or negative? {TEXT}"
+
+
+def test_the_model_of_the_file_is_asked(chat_server, tmp_path, capsys):
+    """Without a name on the command line; and without a file there is nobody to ask."""
+    path = tmp_path / "spec.toml"
+    path.write_text(re.sub("(?m)^model = .*$", 'model = "openai:toy"', SPEC))
+    assert spex_probe("--spec", str(path)) == 0
+    assert {body["model"] for body in chat_server.bodies} == {"toy"}
+    app = typer.Typer()
+    app.command()(cli.probe)
+    with pytest.raises(SpecError, match="No model is named"):
+        app(args=[])
 
 
 def test_a_prompt_of_ones_own_is_whole():

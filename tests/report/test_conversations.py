@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import math
 import re
 
@@ -57,3 +59,25 @@ def test_it_is_stored_whole(explanation):
     back = spex.Explanation.from_json(explanation.to_json())
     assert back.prompt == explanation.prompt
     assert back.to_html() == explanation.to_html()
+
+
+def test_a_picture_is_drawn_with_its_patches_tinted(tmp_path):
+    """The bytes that were sent, a cell a patch; the page still loads nothing."""
+    buffer = io.BytesIO()
+    image = pytest.importorskip("PIL.Image").new("RGB", (40, 20), "red")
+    image.save(buffer, "PNG")
+    prompt = spex.Prompt.from_image("Is it red? {image}", buffer.getvalue(), grid=(1, 2))
+
+    def leaning(messages):
+        pictures = [block for block in messages[-1].blocks if not isinstance(block, str)]
+        yes = 0.3 if pictures[0].data == sent else 0.6
+        return {"yes": math.log(yes), "no": math.log(1 - yes)}
+
+    sent = base64.b64encode(buffer.getvalue()).decode()
+    score = spex.LabelLogOdds("yes", "no")
+    page = spex.explain_sync(prompt, FunctionAdapter(leaning), score=score).to_html()
+    assert f'src="data:image/png;base64,{sent}"' in page
+    assert "img-src data:" in page
+    assert "repeat(2, 1fr)" in page
+    assert len(re.findall(r'<span title="patch 1,[12]: [+-]', page)) == 2
+    assert not re.search(r"(src|href)=\"(?!data:)", page)

@@ -212,5 +212,6 @@ def test_a_whole_cube_with_holes_is_not_called_whole():
     told = story.trust(spex.explain_sync(prompt, FunctionAdapter(picky), score=score))
     assert "On the 14 of all 16 masks that have a value, which it has seen," in told
     assert "Beware: 2 masks were refused" in told
-    whole = story.trust(spex.explain_sync(prompt, FunctionAdapter(verdict), score=score))
+    another = FunctionAdapter(verdict, endpoint="another:")
+    whole = story.trust(spex.explain_sync(prompt, another, score=score))
     assert "On all 16 masks that there are," in whole
