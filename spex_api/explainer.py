@@ -23,6 +23,7 @@ from spex_api.querying.pace.limits import Limits
 from spex_api.querying.policy import Meter
 from spex_api.querying.pricing import FREE
 from spex_api.querying.stack import Terms
+from spex_api.querying.unasked import Unasked
 from spex_api.querying.value_function import Evaluation
 from spex_api.sampling.uniform import HALF
 from spex_api.scores import Chosen, as_score
@@ -68,6 +69,7 @@ async def explain(
     mode: str = "live",
     store_prompts: bool = True,
     batch: bool = False,
+    unasked: Sequence[tuple[int, int]] = (),
     on_event: EventHandler = ignore,
 ) -> Explanation:
     """Explains a model's answer to a prompt by asking it under masks.
@@ -96,6 +98,8 @@ async def explain(
         store_prompts: whether what was asked is kept on disk, or only its digest.
         batch: whether the masks are sent as batches: half the price, within a day. `usage.usd` is
             what single answers would have cost.
+        unasked: of a replay: the masks that the budget of the run left out
+            (`Provenance.unasked`), which are left out again. Without it their answers are missing.
         on_event: is told what happens.
 
     Raises:
@@ -105,7 +109,8 @@ async def explain(
         AdapterError: the endpoint failed; what was answered before is on disk.
     """
     check_index(index, order)
-    terms = Terms(limits, concurrency, price, mode, store_prompts=store_prompts, batch=batch)
+    left_out = Unasked(tuple(unasked))
+    terms = Terms(limits, concurrency, price, mode, store_prompts, batch, left_out)
     run = (repr(decoder), str(seed), str(keep))
     score = as_score(score)
     async with open_function(
@@ -282,6 +287,7 @@ def _explanation(
             noise_floor=source.noise_floor,
             chosen=source.chosen,
             warnings=tuple(filter(None, [answers.drift])),
+            unasked=answers.unasked.ranges,
         ),
         near=finding.near,
         target=finding.target,

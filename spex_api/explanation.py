@@ -76,6 +76,8 @@ class Provenance:
             again; None where nobody looked.
         warnings: what else to know of the answers, a sentence each.
         chosen: why this score, where it was chosen for its user; else "".
+        unasked: rows of masks that the budget ended before, as ranges, both ends included: what a
+            replay leaves out again.
     """
 
     model: str
@@ -97,6 +99,7 @@ class Provenance:
     noise_floor: float | None = None
     warnings: tuple[str, ...] = ()
     chosen: str = ""
+    unasked: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -173,12 +173,28 @@ def test_refused_masks_are_holes_and_the_rest_explains():
     assert back.to_json() == found.to_json()
 
 
-def test_a_replay_asks_only_the_refused_again_and_writes_the_same_bytes():
-    """Refusals are not on disk; as long as the endpoint refuses them, the file is the same."""
+def test_what_was_refused_for_good_is_not_asked_again():
+    """A refusal is on disk like an answer: the second run sends nothing, and so does a replay."""
     first = explained(FunctionAdapter(filtered))
     again = explained(FunctionAdapter(filtered))
-    assert again.usage.sent == first.provenance.refused
+    assert (again.usage.sent, again.provenance.refused) == (0, first.provenance.refused)
     assert again.to_json() == first.to_json()
+    assert explained(FunctionAdapter(filtered), mode="replay").to_json() == first.to_json()
+
+
+def test_what_a_budget_ended_is_rebuilt_from_what_it_says():
+    """With the masks left out that were not asked, a replay writes the same bytes."""
+    capped = spex.Budget(300, tokens=400)
+    first = explained(FunctionAdapter(verdict), budget=capped)
+    assert not first.complete
+    assert first.provenance.unasked
+    with pytest.raises(CacheMiss):
+        explained(FunctionAdapter(verdict), budget=capped, mode="replay")
+    unasked = first.provenance.unasked
+    again = explained(FunctionAdapter(verdict), budget=capped, mode="replay", unasked=unasked)
+    assert again.to_json() == first.to_json()
+    back = spex.Explanation.from_json(first.to_json())
+    assert back.provenance.unasked == unasked
 
 
 def test_a_refused_anchor_is_not_known():
@@ -267,3 +283,27 @@ def test_a_function_of_other_shape_is_refused(values):
     """One finite number a mask."""
     with pytest.raises(UsageError, match="one finite number a mask"):
         spex.explain_function(values, num_features=8)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("Good?", "local"), "is no prompt"),
+        ((spex.Prompt.from_template("{text}", text=TEXT), 3), "neither a model's name nor"),
+        ((spex.Prompt.from_template("{text}", text=TEXT), None), "neither a model's name nor"),
+    ],
+)
+def test_arguments_of_another_kind_are_refused_in_a_sentence(arguments, message):
+    """A text is no prompt, a number no model; nothing is asked."""
+    with pytest.raises(UsageError, match=message) as caught:
+        spex.explain_sync(*arguments, score=spex.LabelLogOdds("a", "b"))
+    assert caught.value.advice
+
+
+@pytest.mark.parametrize("caps", [{"requests": "x"}, {"requests": None}, {"usd": "1"}])
+def test_a_budget_is_counted_in_numbers(caps):
+    """So is each of its caps; and a number alone is no budget."""
+    with pytest.raises(UsageError, match="in numbers"):
+        spex.Budget(**caps)
+    with pytest.raises(UsageError, match="5 is no budget"):
+        explained(budget=5)

@@ -182,7 +182,7 @@ class AnthropicBatches:
             state = BatchState.CANCELLED
         else:
             state = BatchState.EXPIRED if counts.expired else BatchState.ENDED
-        return BatchStatus(state, counts.over)
+        return BatchStatus(state, counts.over, answered=counts.succeeded if found.ended else None)
 
     async def fetch(self, batch: str) -> AsyncGenerator[Result, None]:
         """What came of the questions.
@@ -222,6 +222,9 @@ class AnthropicBatches:
         import httpx2  # noqa: PLC0415 - loaded with the client
 
         await self._asked(self._open().post(f"{_PATH}/{batch}/cancel", cast_to=httpx2.Response))
+
+    async def discard(self, batch: str) -> None:
+        """Does nothing: no file was uploaded, and to delete a batch is to delete its answers."""
 
     async def _answers(self, batch: str, chunk: Chunk) -> bool:
         """Whether the results of this batch are this chunk's: the first line tells."""

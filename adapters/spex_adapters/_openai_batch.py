@@ -8,7 +8,7 @@ and paid. What this module does not know: when to ask, and where answers go.
 from __future__ import annotations
 
 import io
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -37,7 +37,10 @@ __all__ = ["OpenAIBatches"]
 _WHOSE: Final = "OpenAI"
 _PATH: Final = "/v1/chat/completions"
 _LIMITS: Final = BatchLimits(requests=50_000, bytes=200_000_000)
-_KEEPS: Final = "OpenAI keeps the questions and the answers as files until you delete them there."
+_KEEPS: Final = (
+    "OpenAI keeps the questions as a file, which is deleted once the batch is over and read, and "
+    "the answers as one that stays until you delete it there."
+)
 _STATES: Final = {
     "completed": BatchState.ENDED,
     "expired": BatchState.EXPIRED,
@@ -79,6 +82,7 @@ class _Batch(_Named):
     created_at: float = 0.0
     metadata: dict[str, str] | None = None
     errors: _Flaws | None = None
+    input_file_id: str | None = None
     output_file_id: str | None = None
     error_file_id: str | None = None
     request_counts: _Counts | None = None
@@ -152,7 +156,14 @@ class OpenAIBatches:
             input_file_id=uploaded.id,
             metadata={"spex_run": chunk.run, "spex_chunk": chunk.token},
         )
-        return read_as(_Batch, (await self._asked(creating)).http_response.text, whose=_WHOSE).id
+        try:
+            created = await self._asked(creating)
+        except AdapterError as error:
+            if error.unbilled:  # surely no batch: nobody will ever read the file
+                with suppress(AdapterError):
+                    await self._delete(uploaded.id)
+            raise
+        return read_as(_Batch, created.http_response.text, whose=_WHOSE).id
 
     async def find(self, chunk: Chunk, *, known: Collection[str]) -> str | None:
         """The batch with this chunk's name in its metadata.
@@ -186,7 +197,8 @@ class OpenAIBatches:
         state = _STATES.get(found.status, BatchState.RUNNING)
         failure = self._failure(found) if state is BatchState.FAILED else None
         counts = found.request_counts or _Counts()
-        return BatchStatus(state, counts.completed + counts.failed, failure)
+        done = counts.completed + counts.failed
+        return BatchStatus(state, done, failure, answered=counts.completed)
 
     async def fetch(self, batch: str) -> AsyncGenerator[Result, None]:
         """What came of the questions: first the answers, then the errors.
@@ -207,6 +219,26 @@ class OpenAIBatches:
             AdapterError: as the adapter's `complete`.
         """
         await self._asked(self._open().batches.with_raw_response.cancel(batch))
+
+    async def discard(self, batch: str) -> None:
+        """Deletes the file of questions; the files of answers stay.
+
+        Raises:
+            AdapterError: as the adapter's `complete`.
+        """
+        found = await self._retrieved(batch)
+        if found.input_file_id:
+            await self._delete(found.input_file_id)
+
+    async def _delete(self, file: str) -> None:
+        """Deletes a file; one that is gone already is as good as deleted."""
+        import openai  # noqa: PLC0415 - loaded with the client
+
+        async def deleting() -> None:
+            with suppress(openai.NotFoundError):
+                await self._open().files.with_raw_response.delete(file)
+
+        await self._asked(deleting())
 
     async def _retrieved(self, batch: str) -> _Batch:
         asking = self._open().batches.with_raw_response.retrieve(batch)

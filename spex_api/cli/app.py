@@ -7,6 +7,7 @@ import sys
 import typer
 
 from spex_api import errors
+from spex_api.cli.batch import batch_app
 from spex_api.cli.cache import cache_app
 from spex_api.cli.explain import explain
 from spex_api.cli.plan import plan
@@ -28,6 +29,7 @@ app.command()(explain)
 app.command()(plan)
 app.command()(probe)
 app.command()(replay)
+app.add_typer(batch_app)
 app.add_typer(cache_app)
 
 

@@ -1,6 +1,7 @@
 """`spex cache`: what stands on disk, whether it is whole, and how it comes and goes.
 
-A prompt's text is shown only where it is asked for; nothing is deleted that was not named first.
+What runs were about and the journals of batches stand beside the answers, and go with them. A
+prompt's text is shown only where it is asked for; nothing is deleted that was not named first.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from spex_api.cli.beside import Beside
 from spex_api.completions import canonical_json
 from spex_api.errors import UsageError
 from spex_api.querying.answers.bundle import export_bundle, import_bundle
@@ -57,7 +59,10 @@ def ls(
     texts: Annotated[bool, typer.Option(help="Show the prompts, a line each.")] = False,
     json: _Json = False,
 ) -> None:
-    """Lists what is on disk: how many answers of which model, from when, and how large."""
+    """Lists what is on disk: how many answers of which model, from when, and how large.
+
+    And the runs by their names, and the journals of batches.
+    """
     with _opened() as store:
         chosen = Selection(model=model, since=_day(since))
         models: Counter[tuple[str, str]] = Counter()
@@ -86,21 +91,34 @@ def ls(
                 for (name, endpoint), count in sorted(models.items())
             ],
         }
+    beside = Beside.found().chosen(model=model, since=_day(since))
+    told.update(beside.told())
     if json:
         _write_json({**told, "answers": lines} if texts else told)
         return
-    _say(f"{told['folder']}: {_answers(told['count'])}, {told['bytes'] / 1e6:.1f} MB.")
-    if first:
-        _say(f"From {first[:10]} to {last[:10]}.")
+    for said in (*_listed(told, lines), *beside.lines(_SHOWN)):
+        _say(said)
+
+
+def _listed(told: dict[str, Any], lines: list[dict[str, str]]) -> Iterator[str]:
+    """The list of answers, for a person.
+
+    Args:
+        told: the counts.
+        lines: the answers one by one, where these are asked for.
+    """
+    yield f"{told['folder']}: {_answers(told['count'])}, {told['bytes'] / 1e6:.1f} MB."
+    if told["first"]:
+        yield f"From {told['first'][:10]} to {told['last'][:10]}."
     for each in told["models"]:
-        _say(f"{each['count']:>8}  {each['model']}  ({each['endpoint']})")
-    if without_prompt:
-        _say(f"{without_prompt} of them are kept without their prompts.")
-    if unreadable:
-        some = f"{len(unreadable)} record{'' if len(unreadable) == 1 else 's'}"
-        _say(f"{some} cannot be read; see: spex cache verify.")
+        yield f"{each['count']:>8}  {each['model']}  ({each['endpoint']})"
+    if told["without_prompt"]:
+        yield f"{told['without_prompt']} of them are kept without their prompts."
+    if told["unreadable"]:
+        some = f"{told['unreadable']} record{'' if told['unreadable'] == 1 else 's'}"
+        yield f"{some} cannot be read; see: spex cache verify."
     for line in lines:
-        _say(f"{line['key'][:12]}  {line['at'][:10]}  {line['text']}")
+        yield f"{line['key'][:12]}  {line['at'][:10]}  {line['text']}"
 
 
 @cache_app.command()
@@ -172,10 +190,17 @@ def purge(
     keys: _Keys = None,
     everything: Annotated[bool, typer.Option("--all", help="All answers.")] = False,
     faulty: Annotated[bool, typer.Option(help="Those that `verify` names.")] = False,
+    open_batches: Annotated[
+        bool, typer.Option(help="Open batches too: what they bring is lost, and paid again.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Delete them; else it is only said.")] = False,
     json: _Json = False,
 ) -> None:
-    """Says which answers it would delete and, with --yes, deletes them. They were paid for."""
+    """Says which answers it would delete and, with --yes, deletes them. They were paid for.
+
+    By model, by day, and with --all also what runs were about, and the journals of batches that
+    are over.
+    """
     chosen = Selection(model=model, before=_day(before), keys=_keys(keys))
     if [everything, faulty, chosen != Selection()].count(True) != 1:
         raise UsageError(
@@ -189,14 +214,22 @@ def purge(
             doomed = [key for key, _ in faults(store)]
         else:
             doomed = [key for key, _ in select(store, chosen, on_fault=lambda *_: None)]
+        of_answers_alone = faulty or keys is not None
+        beside = Beside() if of_answers_alone else Beside.found()
+        beside = beside.chosen(model=model, before=chosen.before, open_too=open_batches)
         folder = str(store.folder)
         if not json:
             _say(f"{folder}: {_answers(len(doomed))} of {len(store)} to delete.")
+            for said in beside.going():
+                _say(said)
+        if yes:
+            beside.remove()  # first: a process that follows a batch of it stops all
         removed = store.remove(doomed) if yes else 0
     if json:
-        _write_json({"folder": folder, "chosen": len(doomed), "removed": removed})
+        told = {"folder": folder, "chosen": len(doomed), "removed": removed}
+        _write_json({**told, "beside": beside.told()})
     elif yes:
-        _say(f"{_answers(removed)} deleted.")
+        _say(f"{_answers(removed)} deleted{', and what stood beside them' * bool(beside)}.")
     else:
         _say("Nothing is deleted yet; add --yes to delete them.")
 

@@ -43,6 +43,7 @@ def deliver(
     *,
     json: bool,
     render: Callable[[Explanation], str] = machine.render,
+    run: str = "",
 ) -> None:
     """Writes both files, and tells the story or the JSON object.
 
@@ -51,6 +52,7 @@ def deliver(
         out: the folder that receives the files.
         json: whether stdout is for a machine.
         render: makes the JSON object.
+        run: the run's name, where it has one.
 
     Raises:
         Exit: the result is partial.
@@ -63,5 +65,8 @@ def deliver(
         console = Console()
         terminal.render(explanation, console)
         console.print(f"Wrote {out / 'explanation.json'} and {out / 'report.html'}.", style="dim")
+        if run:
+            said = f"This run is {run}; from disk alone again: spex replay {run}"
+            console.print(said, style="dim", highlight=False)
     if not explanation.complete:
         raise typer.Exit(_PARTIAL)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json as json_text
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -12,6 +14,12 @@ from spex_api.cli import flags
 from spex_api.cli.delivery import INTERRUPTED, check_folder, deliver
 from spex_api.cli.job import explained, read_job
 from spex_api.cli.progress import ProgressLine
+from spex_api.cli.runs import keep_run
+from spex_api.report import machine
+
+if TYPE_CHECKING:
+    from spex_api.cli.job import Job
+    from spex_api.explanation import Explanation
 
 __all__ = ["explain"]
 
@@ -86,4 +94,25 @@ def explain(
     except KeyboardInterrupt:
         Console(stderr=True).print(_RESUME)
         raise typer.Exit(INTERRUPTED) from None
-    deliver(explanation, out, json=json)
+    run = _kept(job, spec, explanation)
+    deliver(explanation, out, json=json, render=partial(_told, run=run), run=run)
+
+
+def _kept(job: Job, source: Path | None, explanation: Explanation) -> str:
+    """The run's name, under which it can be replayed; "" where that cannot be kept."""
+    try:
+        told = explanation.provenance
+        return keep_run(job.spec, source=source, model=told.model, unasked=told.unasked)
+    except OSError as error:
+        Console(stderr=True).print(
+            f"spex: What this run was about could not be kept, so it has no name: "
+            f"{error.strerror or error}. Replay it by its spec file.",
+            markup=False,
+        )
+        return ""
+
+
+def _told(explanation: Explanation, *, run: str) -> str:
+    """The object of the explanation, with the run's name."""
+    told = {**json_text.loads(machine.render(explanation)), "run": run or None}
+    return json_text.dumps(told, ensure_ascii=False, allow_nan=False) + "\n"

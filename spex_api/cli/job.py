@@ -11,6 +11,7 @@ from spex_api.prompts.tables import prompt_of
 from spex_api.querying.budget import Budget
 from spex_api.querying.pace.limits import Limits
 from spex_api.querying.pricing import Price
+from spex_api.querying.unasked import ALL_ASKED, Unasked
 from spex_api.scores.tables import score_of
 from spex_api.spec import ExplainSpec, Tables, check_spec, read_spec
 
@@ -37,6 +38,7 @@ class Job:
         budget: the cap.
         limits: what the endpoint bears in a minute.
         price: what the model costs, where the user says so.
+        unasked: what the budget of the run left out, where this is to be replayed.
     """
 
     spec: ExplainSpec
@@ -45,6 +47,7 @@ class Job:
     budget: Budget
     limits: Limits = Limits()
     price: Price | None = None
+    unasked: Unasked = ALL_ASKED
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -110,6 +113,7 @@ def explained(
         mode=mode,
         store_prompts=job.spec.cache.store_prompts,
         batch=batch,
+        unasked=job.unasked.ranges,
         on_event=on_event,
     )
     return replace(explanation, spec=job.spec.model_dump(mode="json"))

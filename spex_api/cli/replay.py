@@ -11,19 +11,23 @@ import json as json_text
 import os
 import tempfile
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 
 from spex_api.cli import flags  # noqa: TC001 - typer reads the annotations
 from spex_api.cli.delivery import INTERRUPTED, check_folder, deliver
 from spex_api.cli.job import Job, explained, job_of, read_job
 from spex_api.cli.progress import ProgressLine
-from spex_api.errors import SpecError
+from spex_api.cli.runs import find_run
+from spex_api.errors import SpecError, UsageError
 from spex_api.querying.answers.bundle import import_bundle
 from spex_api.querying.answers.store import DiskStore
+from spex_api.querying.unasked import Ranges, Unasked
 from spex_api.report import machine
 from spex_api.spec import check_spec
 
@@ -42,7 +46,8 @@ def replay(
     run: Annotated[
         Path,
         typer.Argument(
-            help="The spec file of a run, its explanation.json, or the folder with that file."
+            help="A run's name as `explain` prints it or the beginning of it, its spec file, its "
+            "explanation.json, or the folder with that file."
         ),
     ],
     *,
@@ -57,7 +62,8 @@ def replay(
 
     Opens no connection. Writes the same explanation.json and report.html as the run did. If answers
     are missing, it says how many, which the first is and what they would cost, and ends with status
-    5.
+    5. What a budget ended is rebuilt from its name or its explanation.json, and ends with status 3
+    as the run did; a spec file alone does not say which masks were not asked any more.
     """
     job = _job(run)
     check_folder(out)
@@ -75,14 +81,40 @@ def _job(run: Path) -> Job:
     Raises:
         SpecError: the file is none of a run, or does not say enough.
     """
+    if _is_name(run):
+        return _named(str(run))
     path = run / "explanation.json" if run.is_dir() else run
     if path.suffix != ".json":
         return read_job(path, {})
-    return job_of(check_spec(_spec_within(path), source=str(path)))
+    spec, unasked = _run_within(path)
+    return replace(job_of(check_spec(spec, source=str(path))), unasked=unasked)
 
 
-def _spec_within(path: Path) -> dict[str, Any]:
-    """The spec that an explanation carries.
+def _is_name(run: Path) -> bool:
+    """Whether this can only be the name of a run: no file is there, and no file is meant."""
+    return run.parent == Path() and not run.suffix and not run.exists()
+
+
+def _named(name: str) -> Job:
+    """What the run of this name was about.
+
+    Raises:
+        SpecError: there is no such run, or its prompt was not to be stored.
+    """
+    run = find_run(name)
+    if run.spec is None:
+        raise SpecError(
+            f"What the run {run.name} asked was not stored, as its spec wants it ([cache] "
+            "store_prompts = false), so it cannot be rebuilt from its name.",
+            safe="Its answers are on disk.",
+            advice="Give the spec file or the explanation.json instead: spex replay SPEC.toml.",
+        )
+    job = job_of(check_spec(run.spec, source=f"the run {run.name}"))
+    return replace(job, unasked=Unasked(run.unasked))
+
+
+def _run_within(path: Path) -> tuple[dict[str, Any], Unasked]:
+    """The spec that an explanation carries, and what of it was not asked.
 
     Raises:
         SpecError: the file cannot be read, or carries none.
@@ -100,7 +132,12 @@ def _spec_within(path: Path) -> dict[str, Any]:
             f"{path} does not carry the spec of its run, so it cannot be rebuilt from it alone.",
             advice="Give the spec file instead: spex replay SPEC.toml.",
         )
-    return spec
+    provenance = told.get("provenance")
+    ranges = provenance.get("unasked", []) if isinstance(provenance, dict) else []
+    try:
+        return spec, Unasked(TypeAdapter(Ranges).validate_python(ranges))
+    except (ValidationError, UsageError):
+        raise SpecError(f"{path} does not say in ranges which masks were not asked.") from None
 
 
 @contextmanager

@@ -9,9 +9,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from spex_api.errors import UsageError
 from spex_api.events import EventHandler, Notice, ignore
+from spex_api.prompts import Prompt
 from spex_api.querying.answers.store import answers_folder
 from spex_api.querying.batches.opening import open_batches, run_name
+from spex_api.querying.budget import Budget
 from spex_api.querying.cache import Mode
 from spex_api.querying.policy import Meter
 from spex_api.querying.stack import Terms, open_stack
@@ -21,9 +24,7 @@ from spex_api.scores import Chosen, Seconded
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from spex_api.prompts import Prompt
     from spex_api.querying.adapter import Adapter
-    from spex_api.querying.budget import Budget
     from spex_api.scores import Score
 
 __all__ = ["open_function"]
@@ -61,6 +62,7 @@ async def open_function(
         CacheMiss: what it must know is not on disk, and no connection may be opened.
         AdapterError: the endpoint failed.
     """
+    _check(prompt, model, budget)
     meter = Meter()
     async with AsyncExitStack() as opened:
         stack = await opened.enter_async_context(
@@ -75,6 +77,7 @@ async def open_function(
             on_event,
             usd_cap=stack.ledger.budget.usd,
             price=stack.price,
+            unasked=terms.unasked,
         )
         function = await first.open()
         if isinstance(function.score, Chosen):
@@ -99,3 +102,23 @@ async def open_function(
             )
             function = replace(function, fill_first=await opened.enter_async_context(batches))
         yield function
+
+
+def _check(prompt: object, model: object, budget: object) -> None:
+    """Refuses, in a sentence, what is none of these: each is easily mistaken for another.
+
+    Raises:
+        UsageError: one is of another kind.
+    """
+    if not isinstance(prompt, Prompt):
+        raise UsageError(
+            f"{prompt!r} is no prompt.",
+            advice='Make one: Prompt.from_template("… {text}", text=…), or from_openai(messages).',
+        )
+    if not isinstance(model, str) and not callable(getattr(model, "complete", None)):
+        raise UsageError(
+            f"{model!r} is neither a model's name nor an adapter.",
+            advice='A model is named as in "openai:gpt-4.1-mini"; "local" needs no key.',
+        )
+    if not isinstance(budget, Budget):
+        raise UsageError(f"{budget!r} is no budget.", advice="For instance Budget(requests=1000).")

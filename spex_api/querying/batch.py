@@ -22,6 +22,7 @@ from spex_api.events import EventHandler, Notice, Progress, ignore
 from spex_api.querying.batches.calls import Calls
 from spex_api.querying.batches.costs import UNMETERED, BatchCosts
 from spex_api.querying.batches.endpoint import BatchState
+from spex_api.querying.batches.filled import Filled
 from spex_api.querying.batches.reading import Reading
 from spex_api.querying.clock import Clock, RealClock
 
@@ -43,34 +44,6 @@ _FULL: Final = 0.95
 _FEWEST: Final = 16
 """Fewer questions than this are no batch, where there are more but the budget has no room."""
 _FIRST_WAIT, _WAIT_GROWTH, _LONGEST_WAIT = 5.0, 1.5, 300.0
-
-
-@dataclass(frozen=True, slots=True)
-class Filled:
-    """What came of it.
-
-    Attributes:
-        asked: how many different questions there are.
-        held: how many had their answers on disk before.
-        kept: how many answers came by batch now.
-        refused: how many questions the endpoint refused for good, now or in this run before.
-        usage: what the answers took, and at the most may have taken where that is not known.
-        usd: what that costs, in dollars, or None where the price is not known.
-        reasons: why the others are without an answer: sentences.
-    """
-
-    asked: int
-    held: int
-    kept: int
-    refused: int
-    usage: Usage
-    usd: float | None
-    reasons: tuple[str, ...] = ()
-
-    @property
-    def left(self) -> int:
-        """How many questions are without an answer, and not refused."""
-        return self.asked - self.held - self.kept - self.refused
 
 
 async def fill(
@@ -116,7 +89,12 @@ async def fill(
             await filling.follow()
     except asyncio.CancelledError:
         if filling.under_way:
-            on_event(Notice("Batches go on without us: the same command reads them later."))
+            on_event(
+                Notice(
+                    "Batches go on without us: the same command reads them later. To stop them: "
+                    "spex batch ls, and spex batch cancel."
+                )
+            )
         raise
     return filling.result()
 
@@ -193,10 +171,8 @@ class _Filling:
                 return
             chunk = self.journal.submitted(chunk, batch, sure=self.endpoint.exact)
         self.on_event(Notice(f"The batch {chunk.batch} of this run is taken up again."))
-        try:
-            reservation = self.costs.reserve(self.asked[key] for key in ours)
-        except BudgetExhausted:
-            reservation = None  # it is paid, or will be: the answers are read whatever the cap is
+        # It is paid, or will be: the answers are read whatever the cap is, and count.
+        reservation = self.costs.reserve((self.asked[key] for key in ours), paid=True)
         self.under_way[chunk.token] = _UnderWay(chunk, reservation, self._tokens(ours))
 
     async def submit(self) -> bool:
@@ -307,6 +283,7 @@ class _Filling:
         chunk = each.chunk
         if status.state is BatchState.FAILED:
             del self.under_way[chunk.token]
+            await self._discard(chunk.batch)
             self._failed(each, status.failure)
             return
         reading = Reading(chunk, self.asked, self.cache, self.held, status.state)
@@ -322,10 +299,24 @@ class _Filling:
         if each.reservation is not None:
             each.reservation.settle(reading.usage, self.costs.usd(reading.usage))
         self.refused += len(reading.refused)
+        if chunk.sure and not reading.not_asked:
+            await self._discard(chunk.batch)
         self.journal.finish(chunk, refused=reading.refused, unread=reading.not_asked)
         for reason, count in reading.left.items():
             self._leave(count, reason)
         self._again(reading.again, chunk.round, reading.why)
+
+    async def _discard(self, batch: str) -> None:
+        """Has the endpoint forget the questions; one that does not is no reason to stop."""
+        try:
+            await self.endpoint.discard(batch)
+        except AdapterError as error:
+            self.on_event(
+                Notice(
+                    f"The questions of the batch {batch} could not be deleted at the endpoint, and "
+                    f"stay there until you delete them: {error.cause}"
+                )
+            )
 
     def _failed(self, each: _UnderWay, failure: AdapterError | None) -> None:
         """Nothing of it was asked; too much at once is mended by less at once."""

@@ -1,8 +1,12 @@
 """Every answer is on disk before it is used, and is never asked for again.
 
 The same question asked twice at once is sent once, also by two processes. What ends without an
-answer leaves nothing on disk; a refusal or a truncated text is an answer. What this module does not
-know: what an answer means, and how a record is kept.
+answer leaves nothing on disk; what the model declined or a truncated text is an answer. What the
+endpoint refuses for good stands on disk too, so that a replay, and a run that goes on, is refused
+alike and sends nothing; but only where it is this question that is refused, not a wrong address or
+an unknown model: a refusal for what is said, or for its length, is one, and any other is taken for
+one once the endpoint has answered something else in the same run. What this module does not know:
+what an answer means, and how a record is kept.
 """
 
 from __future__ import annotations
@@ -15,8 +19,15 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from spex_api.completions import Fingerprint
-from spex_api.errors import BadRequest, CacheCorrupt, CacheMiss, MalformedReply
-from spex_api.querying.answers.record import Keyed, read_record, write_record
+from spex_api.errors import (
+    BadRequest,
+    CacheCorrupt,
+    CacheMiss,
+    ContentFiltered,
+    ContextTooLong,
+    MalformedReply,
+)
+from spex_api.querying.answers.record import Keyed, read_record, write_record, write_refusal
 from spex_api.querying.answers.store import AnswerStore, DiskStore, answers_folder
 from spex_api.querying.answers.writing import Writer
 from spex_api.querying.policy import Meter, Policy
@@ -56,11 +67,21 @@ def is_offline() -> bool:
 
 @dataclass(slots=True)
 class _Underway:
-    """What is being asked, by key, what a refresh has asked already, and what was refused."""
+    """What is being asked, by key, what a refresh has asked already, and what was refused.
+
+    Attributes:
+        flights: end when the answer is there.
+        refreshed: what is not asked anew once more.
+        refusals: of this run.
+        doubtful: records of those that may be of everything that is asked, as a wrong address is.
+        heard: whether the endpoint has answered anything in this run.
+    """
 
     flights: dict[str, asyncio.Future[None]] = field(default_factory=dict)
     refreshed: set[str] = field(default_factory=set)
     refusals: dict[str, BadRequest] = field(default_factory=dict)
+    doubtful: dict[str, bytes] = field(default_factory=dict)
+    heard: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +112,11 @@ class Cached(Policy):
         Of several that ask the same at once, one is sent; the others wait for it, and its error is
         theirs too. Where it is cancelled, the next of them asks.
 
-        What was refused for good is not asked again in this run. It is not kept on disk: the next
-        run may have other rights.
+        What was refused for good is not asked again, neither in this run nor, where it is kept on
+        disk, in a later one: whoever has other rights by then asks with a refresh.
 
         Raises:
+            BadRequest: it is refused for good, now or by what is on disk; then it has no cost.
             AdapterError: as the inner adapter does.
             CacheMiss: in a replay, there is no answer on disk.
             CacheCorrupt: the record on disk is not what was written.
@@ -122,7 +144,7 @@ class Cached(Policy):
             await asyncio.sleep(_PAUSE)
 
     def holds(self, request: CompletionRequest) -> bool:
-        """Whether this question would be answered from disk. Sends nothing, and reads no record."""
+        """Whether this question is settled on disk, by an answer or a refusal. Sends nothing."""
         return self.key(request) in self.store
 
     def key(self, request: CompletionRequest) -> str:
@@ -142,6 +164,9 @@ class Cached(Policy):
         """
         asked = self._keyed(request)
         self.store.put(asked.key, self._record(asked, completion))
+        self._underway.refusals.pop(asked.key, None)
+        self._underway.doubtful.pop(asked.key, None)
+        self._hear()
 
     def _keyed(self, request: CompletionRequest) -> Keyed:
         return Keyed.of(self.fingerprint(request))
@@ -150,17 +175,17 @@ class Cached(Policy):
         """The answer on disk, or None where it is to be asked for.
 
         Raises:
-            BadRequest: it was refused in this run.
+            BadRequest: it was refused, in this run or by what is on disk.
             CacheMiss: in a replay, there is none.
             CacheCorrupt: the record is not what was written.
         """
+        if asked.key in self._underway.refusals:
+            raise copy(self._underway.refusals[asked.key])
         if self.mode is not Mode.REFRESH or asked.key in self._underway.refreshed:
             known = self._lookup(asked)
             if known is not None:
                 self.meter.cached += 1
                 return known
-        if asked.key in self._underway.refusals:
-            raise copy(self._underway.refusals[asked.key])
         if self.mode is Mode.REPLAY:
             raise _missing(request, self.model, "a replay asks nothing")
         return None
@@ -172,9 +197,10 @@ class Cached(Policy):
         try:
             completion = await self.inner.complete(request)
             await self._writer.write(asked.key, self._record(asked, completion))
+            self._hear()
         except Exception as error:
             if isinstance(error, BadRequest):
-                self._underway.refusals[asked.key] = copy(error)
+                self._refuse(asked, error)
             flight.set_exception(error)
             flight.exception()  # it may be that nobody waits; then nobody is to be told
             raise
@@ -183,6 +209,39 @@ class Cached(Policy):
             if not flight.done():
                 flight.set_result(None)
         return completion
+
+    def _refuse(self, asked: Keyed, error: BadRequest) -> None:
+        """Remembers a refusal, and keeps it once it is sure that this question alone is refused.
+
+        Raises:
+            CacheError: it could not be kept.
+        """
+        underway = self._underway
+        underway.refusals[asked.key] = copy(error)
+        record = write_refusal(asked, error, with_prompt=self.store_prompts)
+        if underway.heard or isinstance(error, (ContentFiltered, ContextTooLong)):
+            self._put_refusal(asked.key, record)
+        else:
+            underway.doubtful[asked.key] = record
+
+    def _hear(self) -> None:
+        """The endpoint answers: so what it refused, it refused for what was asked.
+
+        Raises:
+            CacheError: the refusals could not be kept.
+        """
+        underway = self._underway
+        underway.heard = True
+        if underway.doubtful:
+            doubtful, underway.doubtful = underway.doubtful, {}
+            with self.store.together():
+                for key, record in doubtful.items():
+                    self._put_refusal(key, record)
+
+    def _put_refusal(self, key: str, record: bytes) -> None:
+        """Keeps a refusal; what another process was answered meanwhile stays."""
+        if self.mode is Mode.REFRESH or key not in self.store:
+            self.store.put(key, record)
 
     def _record(self, asked: Keyed, completion: Completion) -> bytes:
         if self.mode is Mode.REFRESH:
@@ -193,6 +252,7 @@ class Cached(Policy):
         """The answer on disk, read again, or None.
 
         Raises:
+            BadRequest: what is on disk is its refusal.
             CacheCorrupt: the record is not what was written.
         """
         stored = self.store.get(asked.key)
@@ -204,6 +264,8 @@ class Cached(Policy):
                 f"The record {asked.key[:12]} answers another question.",
                 advice="See what else is wrong with: spex cache verify.",
             )
+        if record.refused is not None:
+            raise record.refused.error(record.when)
         try:
             return self.inner.read(record.raw)
         except MalformedReply as error:  # nobody was billed for it now: its cost is not passed on

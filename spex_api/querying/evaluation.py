@@ -13,6 +13,7 @@ import numpy as np
 
 from spex_api.completions import WITHHELD, Usage
 from spex_api.errors import BudgetExhausted, UsageError
+from spex_api.querying.unasked import ALL_ASKED, Unasked
 from spex_api.samples import Samples
 
 if TYPE_CHECKING:
@@ -46,8 +47,9 @@ class Evaluation:
         usage: what all answers took, whether they were asked now or before.
         second: the same of a second model's answers, which `usage` does not count.
         models: how many answers each served model gave, by its name and fingerprint.
-        complete: whether every mask was answered or refused; else the budget ended first.
         outcomes: how many answers ended in each way; see `Outcome`.
+        unasked: the masks that were neither answered nor refused, since the budget ended first: the
+            first of those that read the same.
     """
 
     values: NDArray[np.float64]
@@ -58,9 +60,9 @@ class Evaluation:
     refused: int
     usage: Usage
     models: dict[str, int]
-    complete: bool
     outcomes: dict[str, int] = field(default_factory=dict)
     second: Usage = field(default_factory=Usage)
+    unasked: Unasked = ALL_ASKED
 
     @classmethod
     def nothing(cls, probed: Probed | None = None, opened: Opened | None = None) -> Evaluation:
@@ -93,8 +95,8 @@ class Evaluation:
             usage=self.usage + later.usage,
             second=self.second + later.second,
             models=_sum(self.models, later.models),
-            complete=self.complete and later.complete,
             outcomes=_sum(self.outcomes, later.outcomes),
+            unasked=self.unasked + later.unasked,
         )
 
     @classmethod
@@ -112,7 +114,12 @@ class Evaluation:
             )
         usage = Usage(requests=num_masks)
         exact, none = np.zeros(num_masks), np.tile(NO_DRAWS, (num_masks, 1))
-        return cls(column, exact, none, 0, 0, 0, usage, {}, complete=True)
+        return cls(column, exact, none, 0, 0, 0, usage, {})
+
+    @property
+    def complete(self) -> bool:
+        """Whether every mask was answered or refused; else the budget ended first."""
+        return not self.unasked
 
     @property
     def withheld(self) -> int:
@@ -135,6 +142,9 @@ class Evaluation:
     def samples(self, plan: QueryPlan, rows: NDArray[np.bool_], *, ordered: bool) -> Samples:
         """The samples among these rows of the plan that have a value.
 
+        Where the variances are those of sampled answers, each has their mean: what a few draws say
+        of their own spread is no weight, for the very draws that happen to agree would count most.
+
         Raises:
             BudgetExhausted: fewer than two have one.
         """
@@ -147,6 +157,8 @@ class Evaluation:
                 advice="Raise the budget and run again.",
             )
         variances = self.variances if self.variances[chosen].any() else None
+        if variances is not None and not self.censored:
+            variances = _pooled(variances, chosen)
         values = np.where(rows, self.values, np.nan)
         hits, trials = self.draws.T
         draws = (hits, trials) if (trials[chosen] > 0).all() else None
@@ -155,6 +167,12 @@ class Evaluation:
     def anchor(self, row: int) -> float | None:
         """The value under the mask of this row, where there is one."""
         return float(self.values[row]) if np.isfinite(self.values[row]) else None
+
+
+def _pooled(variances: NDArray[np.float64], chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """The same, each that is not 0 being the mean of those that are chosen and not 0."""
+    sampled = variances > 0
+    return np.where(sampled, variances[chosen & sampled].mean(), variances)
 
 
 def _sum(some: Mapping[str, int], more: Mapping[str, int]) -> dict[str, int]:

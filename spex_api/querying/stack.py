@@ -16,6 +16,7 @@ from spex_api.querying.pricing import Price, price_for
 from spex_api.querying.retry import Retrying
 from spex_api.querying.telemetry import Traced
 from spex_api.querying.throttle import Limiter, Throttled
+from spex_api.querying.unasked import ALL_ASKED, Unasked
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -38,9 +39,12 @@ class Terms:
         mode: what is done with the answers on disk: "live", "refresh" or "replay"; see `Mode`.
         store_prompts: whether records hold what was asked, or only its digest.
         batch: whether what is not on disk is sent as batches: half the price, within a day.
+        unasked: of a replay: the masks that the budget of the run left out, which are left out
+            again. Without it a replay misses their answers.
 
     Raises:
-        UsageError: there is no such mode, or not even one request may be under way.
+        UsageError: there is no such mode, not even one request may be under way, or masks are to be
+            left out of something else than a replay.
     """
 
     limits: Limits = Limits()
@@ -49,12 +53,17 @@ class Terms:
     mode: str = Mode.LIVE
     store_prompts: bool = True
     batch: bool = False
+    unasked: Unasked = ALL_ASKED
 
     def __post_init__(self) -> None:
         if self.mode not in set(Mode):
             raise UsageError(f"There is no mode {self.mode!r}; there are {', '.join(Mode)}.")
         if self.concurrency is not None and self.concurrency < 1:
             raise UsageError(f"At least one request must be under way, not {self.concurrency}.")
+        if self.unasked and self.mode != Mode.REPLAY:
+            raise UsageError(
+                f"Masks are left out of a replay alone, and this is {self.mode!r}: it asks all."
+            )
 
 
 @dataclass(frozen=True, slots=True)

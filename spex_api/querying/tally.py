@@ -13,6 +13,7 @@ import numpy as np
 
 from spex_api.completions import WITHHELD, Usage
 from spex_api.querying.evaluation import NO_DRAWS, Evaluation
+from spex_api.querying.unasked import Unasked
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,6 +37,7 @@ class Tally:
         asked: the masks that are asked now: each that reads as none before it.
         total: how many different questions there are, earlier ones among them.
         num_known: how many of them were asked earlier.
+        open: those of `asked` that are neither answered nor refused yet.
     """
 
     sources: NDArray[np.intp]
@@ -47,6 +49,7 @@ class Tally:
     asked: NDArray[np.intp] = field(init=False)
     total: int = field(init=False)
     num_known: int = field(init=False)
+    open: set[int] = field(init=False)
     num_answered: int = 0
     censored: int = 0
     without_value: int = 0
@@ -73,6 +76,7 @@ class Tally:
         self.draws[:earlier] = self.before.draws
         different = np.flatnonzero(self.sources == np.arange(len(self.sources)))
         self.asked = different[different >= earlier]
+        self.open = set(self.asked.tolist())
         self.total = len(different)
         self.num_known = self.total - len(self.asked)
 
@@ -92,9 +96,10 @@ class Tally:
         if self.failure is None:
             self.failure = error
 
-    def refuse(self, error: BadRequest) -> None:
-        """Counts a refusal, and keeps the first."""
+    def refuse(self, row: int, error: BadRequest) -> None:
+        """Counts a refusal under one mask, and keeps the first."""
         self.refused += 1
+        self.open.discard(row)
         if self.refusal is None:
             self.refusal = error
 
@@ -117,6 +122,7 @@ class Tally:
     def count(self, row: int, answers: MaskAnswers, scored: Scored) -> None:
         """Counts the answers under one mask, and keeps the number in them."""
         self.num_answered += 1
+        self.open.discard(row)
         self.values[row], self.variances[row] = scored.value, scored.variance
         self.draws[row] = scored.draws or NO_DRAWS
         self.without_value += not scored.known
@@ -146,6 +152,6 @@ class Tally:
             usage=self.usage,
             second=self.second,
             models=dict(sorted(self.models.items())),
-            complete=self.failure is None,
             outcomes=dict(sorted(self.outcomes.items())),
+            unasked=Unasked.of(self.open),
         )

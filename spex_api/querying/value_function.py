@@ -2,9 +2,10 @@
 
 Answers come in any order and are put in the plan's; so what comes out depends on the plan and the
 answers alone, never on what was on disk or on who was faster. A mask that the endpoint refuses for
-good is a hole: it has no value, is counted, and the run goes on. Refusals are not kept on disk: the
-next run asks those masks again. What the model declined, or a filter took away, is an answer: it is
-kept, and counted apart.
+good is a hole: it has no value, is counted, and the run goes on. What the model declined, or a
+filter took away, is an answer: it is kept, and counted apart. Where the budget ends first, the
+masks that were not asked are holes too, and are told: a replay that is to rebuild the result leaves
+the same ones out.
 
 A question is written when it is its turn, and forgotten once it is answered: a few numbers a mask
 stay in memory, no texts. What this module does not know: why a mask was refused, and what a decoder
@@ -28,6 +29,7 @@ from spex_api.querying.idle import IdleTasks, watch_idle
 from spex_api.querying.opening import Opened, open_score
 from spex_api.querying.seconding import MaskAnswers, num_requests, second_questions
 from spex_api.querying.tally import Tally
+from spex_api.querying.unasked import ALL_ASKED, Unasked
 from spex_api.querying.verdict import check_share, settle
 
 if TYPE_CHECKING:
@@ -69,6 +71,7 @@ class ValueFunction:
         second: the score's second model, behind policies of its own, where it has one.
         second_price: what that costs, where it is known.
         opened: what the score had to know first, once it was asked.
+        unasked: masks that are left out, as the budget of an earlier run left them.
     """
 
     prompt: Prompt
@@ -83,6 +86,7 @@ class ValueFunction:
     second: Adapter | None = None
     second_price: Price | None = None
     opened: Opened | None = None
+    unasked: Unasked = ALL_ASKED
 
     async def open(self) -> ValueFunction:
         """The same function, its score knowing what it must; asks for that, if need be.
@@ -189,7 +193,8 @@ class _Run:
             await self.ask_all(first_few, looked_at.append)
             if tally.refusal is not None and tally.refused == len(first_few):
                 tally.fail(tally.refusal)
-        if tally.stopped or tally.missing:
+        # Where the budget ended here the first time, nobody looked any further then.
+        if tally.stopped or tally.missing or any(row in self.function.unasked for row in rows):
             return
         given = [answers for answers in looked_at if not _withheld(answers)]
         if not given and not np.isfinite(tally.values).any():
@@ -243,12 +248,14 @@ class _Run:
         for row in queue:
             if self.tally.stopped:
                 return
+            if row in self.function.unasked:
+                continue
             try:
                 answers = await self._answers(row)
                 if answers is not None:
                     self._count(row, answers)
             except BadRequest as error:
-                self._refuse(error)
+                self._refuse(row, error)
             except Exception as error:  # noqa: BLE001 - kept, and raised once all are back
                 self.tally.fail(error)
             else:
@@ -298,9 +305,9 @@ class _Run:
             self.function.on_event(Notice(tally.evaluation().drift))
         self._tell()
 
-    def _refuse(self, error: BadRequest) -> None:
+    def _refuse(self, row: int, error: BadRequest) -> None:
         tally = self.tally
-        tally.refuse(error)
+        tally.refuse(row, error)
         # Where nothing is answered yet, it is the first mask, and ends the run.
         if tally.answered:
             if tally.before.refused + tally.refused == 1:

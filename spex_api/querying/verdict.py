@@ -108,7 +108,8 @@ def _miss(tally: Tally) -> CacheMiss:
     first = tally.first_missing[1].cause if tally.first_missing else ""
     return CacheMiss(
         f"{tally.missing:,} of {tally.looked_up:,} answers are not on disk. The first: {first}",
-        advice=f"{price}: a live run asks for these and for nothing else.",
+        advice=f"{price}: a live run asks for these and for nothing else. A run that its budget "
+        "ended is rebuilt from its explanation.json, which says what was not asked.",
     )
 
 

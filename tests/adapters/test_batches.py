@@ -37,7 +37,7 @@ from spex_api.querying.ledger import Amount, Ledger
 from spex_api.querying.policy import Meter
 from spex_api.querying.pricing import Price
 from spex_api.testing.fault_server import FaultServer
-from spex_api.testing.script import BatchPlan, Script
+from spex_api.testing.script import BatchPlan, Route, Script
 
 KEY = "sk-test-4f1d0c77be9a4e21"
 A, B, C = "a" * 64, "b" * 64, "c" * 64
@@ -181,6 +181,7 @@ def test_openai_says_where_a_batch_stands(status, state):
         OpenAIAdapter, {f"GET {BATCHES}/batch_1": [batch]}, lambda batches: batches.poll("batch_1")
     )
     assert (found.state, found.done, found.failure) == (state, 4, None)
+    assert found.answered == 3
 
 
 @pytest.mark.parametrize(
@@ -225,6 +226,8 @@ def test_anthropic_says_where_a_batch_stands(batch, state):
         lambda batches: batches.poll("batch_1"),
     )
     assert found.state is state
+    over = state is not BatchState.RUNNING
+    assert found.answered == (batch["request_counts"]["succeeded"] if over else None)
 
 
 def openai_line(key, status=200, body=REPLY, error=None):
@@ -402,6 +405,7 @@ def test_no_vendors_error_and_no_key_gets_through(vendor, reply, kind, unbilled)
     """Ours alone, with nothing hanging on it; whether there may be a batch is said."""
     path = BATCHES if vendor is OpenAIAdapter else MESSAGES
     replies = {f"POST {FILES}": [{"id": "file_1"}], f"POST {path}": [reply]}
+    replies[f"DELETE {FILES}/file_1"] = [said(500, f"Busy, {KEY}.")]
     with pytest.raises(AdapterError) as caught:
         use(vendor, replies, lambda batches: batches.submit(CHUNK, iter(LINES)))
     assert isinstance(caught.value, kind)
@@ -421,6 +425,50 @@ def test_a_file_alone_is_no_batch(reply, kind, unbilled):
         )
     assert isinstance(caught.value, kind)
     assert caught.value.unbilled
+
+
+def asked_of(wire):
+    return [f"{request.method} {request.url.path}" for request in wire.asked]
+
+
+def discard(vendor, replies):
+    return asked_of(use(vendor, replies, lambda batches: batches.discard("batch_1"))[1])
+
+
+def test_openai_deletes_the_questions_of_a_batch_and_not_its_answers():
+    """The file that was uploaded; one that is gone already, or never was, is no failure."""
+    batch = openai_batch("completed", input_file_id="file_i", output_file_id="file_o")
+    get, delete = f"GET {BATCHES}/batch_1", f"DELETE {FILES}/file_i"
+    for reply in ({"id": "file_i", "deleted": True}, said(404, "No such file.")):
+        assert discard(OpenAIAdapter, {get: [batch], delete: [reply]}) == [get, delete]
+    assert discard(OpenAIAdapter, {get: [openai_batch("completed")]}) == [get]
+    assert discard(AnthropicAdapter, {}) == []
+    with pytest.raises(Unavailable) as caught:
+        discard(OpenAIAdapter, {get: [batch], delete: [said(500, f"Busy, {KEY}.")]})
+    assert KEY not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize(("status", "deleted"), [(400, True), (500, False)])
+def test_a_file_that_surely_became_no_batch_is_deleted(status, deleted):
+    """Where the batch may be there, its questions must stay."""
+    wire = Wire(
+        {
+            f"POST {FILES}": [{"id": "file_1"}],
+            f"POST {BATCHES}": [said(status, "No.")],
+            f"DELETE {FILES}/file_1": [{"id": "file_1", "deleted": True}],
+        }
+    )
+
+    async def main():
+        adapter, batches = endpoint(OpenAIAdapter, wire)
+        try:
+            with pytest.raises(AdapterError):
+                await batches.submit(CHUNK, iter(LINES))
+        finally:
+            await adapter.aclose()
+
+    asyncio.run(main())
+    assert (f"DELETE {FILES}/file_1" in asked_of(wire)) is deleted
 
 
 class Torn(httpx2.AsyncByteStream):
@@ -523,6 +571,9 @@ def test_a_plan_goes_by_batch_into_the_cache_and_is_paid_once(tmp_path, vendor, 
                     )
                 paid = Counter(server.paid)
                 answers = [await cached.complete(request) for request in asked]
+                routes = Counter(each.route for each in server.received)
+                assert routes[Route.DELETE] == routes[Route.UPLOAD]
+                assert (routes[Route.UPLOAD] > 0) is (vendor == "openai")
                 return filled, paid, answers, server.paid
             finally:
                 store.close()

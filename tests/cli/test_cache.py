@@ -14,10 +14,13 @@ import pytest
 import typer
 
 from spex_api.cli.cache import cache_app
+from spex_api.cli.runs import keep_run, kept_runs
 from spex_api.completions import Completion, Fingerprint
-from spex_api.errors import BundleRefused, UsageError
+from spex_api.errors import BatchError, BundleRefused, UsageError
 from spex_api.querying.answers.record import Keyed, write_record
 from spex_api.querying.answers.store import DiskStore
+from spex_api.querying.batches.journal import open_journal
+from spex_api.spec import check_spec
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -256,3 +259,93 @@ def test_a_day_is_a_date(answers):
     """Anything else is wrong use."""
     with pytest.raises(UsageError, match="'soon' is no date"):
         run("purge", "--before", "soon")
+
+
+@pytest.fixture
+def beside(answers):
+    """A run and a journal of `m`, and a run and a journal with an open batch of `other`."""
+    keep(answers)
+    keep(answers, model="other")
+    prompt = {"template": "{text}", "text": "A secret."}
+    for number, model in enumerate(("m", "other")):
+        spec = check_spec({"seed": number, "prompt": prompt}, source="a test")
+        keep_run(spec, source=None, model=model)
+        folder = answers / "batches"
+        with open_journal(folder, f"run-{model}", endpoint="e", model=model) as journal:
+            chunk = journal.submitted(journal.intend(["a" * 64], round_number=1), f"batch_{model}")
+            if model == "m":
+                journal.finish(chunk)
+
+
+def standing(folder: Path) -> tuple[list[str], list[str]]:
+    """The models of the runs, and the names of the journals."""
+    journals = sorted(path.stem for path in (folder / "batches").glob("*.json"))
+    return sorted(each.model for each in kept_runs()[0]), journals
+
+
+def test_ls_lists_runs_and_journals(answers, beside, capsys):
+    """By name and model, and no word of a prompt; of one model where it is asked for."""
+    assert run("ls") == 0
+    told = capsys.readouterr().out
+    names = [each.name for each in kept_runs()[0]]
+    assert all(f"  {name}  " in told for name in names)
+    assert "2 journals of batches, with 1 open; see: spex batch ls" in told
+    assert "secret" not in told
+    assert run("ls", "--model", "m", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    (one,) = told["runs"]
+    assert (one["name"], one["model"], one["replayable"]) == (names[0], "m", True)
+    (one,) = told["journals"]
+    assert (one["run"], one["open"]) == ("run-m", 0)
+
+
+def test_ls_names_what_is_not_ours(answers, beside, capsys):
+    """A file beside the answers that we did not write."""
+    (answers / "runs" / "strange.json").write_text("{")
+    assert run("ls") == 0
+    assert "strange.json is not what was written there." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("chosen", "left"),
+    [
+        (["--model", "m"], (["other"], ["run-other"])),
+        (["--model", "other"], (["m"], ["run-m", "run-other"])),
+        (["--all"], ([], ["run-other"])),
+        (["--all", "--open-batches"], ([], [])),
+        (["--before", "2026-01-01"], (["m", "other"], ["run-m", "run-other"])),
+        (["--before", "2999-01-01", "--open-batches"], ([], [])),
+        (["--faulty"], (["m", "other"], ["run-m", "run-other"])),
+    ],
+)
+def test_purge_takes_what_stands_beside_and_leaves_what_is_open(
+    answers, beside, capsys, chosen, left
+):
+    """A prompt that is to go goes everywhere; an open batch stays unless it is asked for."""
+    before = standing(answers)
+    assert run("purge", *chosen) == 0
+    assert standing(answers) == before
+    assert run("purge", *chosen, "--yes") == 0
+    assert standing(answers) == left
+    told = capsys.readouterr().out
+    stays = "run-other" in left[1] and chosen[0] in {"--all", "--model"} and chosen[-1] != "m"
+    assert ("The journal of the run run-other stays" in told) is stays
+
+
+def test_purge_by_keys_leaves_what_stands_beside(answers, beside, tmp_path):
+    """Keys are of answers."""
+    (tmp_path / "keys").write_text("")
+    before = standing(answers)
+    assert run("purge", "--keys", tmp_path / "keys", "--yes") == 0
+    assert standing(answers) == before
+
+
+def test_purge_stops_before_a_batch_that_is_followed(answers, beside):
+    """Another process reads it just now: nothing at all is deleted."""
+    with (
+        open_journal(answers / "batches", "run-other", endpoint="e", model="other"),
+        pytest.raises(BatchError, match="Another process"),
+    ):
+        run("purge", "--model", "other", "--open-batches", "--yes")
+    assert len(keys_in(answers)) == 2
+    assert standing(answers) == (["m", "other"], ["run-m", "run-other"])

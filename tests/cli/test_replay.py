@@ -113,6 +113,40 @@ def test_an_explanation_that_carries_its_spec_is_enough(explained):
         assert again["provenance"] == told["provenance"]
 
 
+def test_what_a_budget_ended_is_rebuilt_from_its_file_or_its_name(folder, chat_server, capsys):
+    """The identical partial explanation and its status; a spec alone cannot tell, and misses."""
+    Path("spec.toml").write_text(SPEC.replace("requests = 80", "requests = 80\ntokens = 1800"))
+    assert run(["explain", "spec.toml", "--json"]) == 3
+    told = json.loads(capsys.readouterr().out)
+    partial = Path("explanation.json").read_bytes()
+    assert json.loads(partial)["provenance"]["unasked"]
+    assert replayed("spec.toml") == 5
+    assert "rebuilt from its explanation.json" in capsys.readouterr().err
+    for run_or_file in (told["run"], "explanation.json"):
+        assert replayed(run_or_file) == 3
+        assert Path("again/explanation.json").read_bytes() == partial
+        assert Path("again/report.html").read_bytes() == Path("report.html").read_bytes()
+    # The rest comes to disk, and makes no difference to what the file says.
+    Path("whole").mkdir()
+    assert run(["explain", "spec.toml", "--tokens", "99000", "--out", "whole"]) == 0
+    assert replayed("explanation.json") == 3
+    assert Path("again/explanation.json").read_bytes() == partial
+    assert replayed("whole") == 0
+    assert (
+        Path("again/explanation.json").read_bytes() == Path("whole/explanation.json").read_bytes()
+    )
+
+
+@pytest.mark.parametrize("unasked", ["all", [[3]], [[5, 2]], [[2**70, "x"]]], ids=str)
+def test_other_words_for_what_was_not_asked_are_wrong_use(explained, capsys, unasked):
+    """A file that was touched is told from one that says it."""
+    told = json.loads(explained)
+    told["provenance"]["unasked"] = unasked
+    Path("explanation.json").write_text(json.dumps(told))
+    assert replayed("explanation.json") == 2
+    assert "which masks were not asked" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

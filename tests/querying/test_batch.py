@@ -159,6 +159,8 @@ class Provider:
     submit_errors: list = field(default_factory=list)
     poll_errors: list = field(default_factory=list)
     fetch_errors: list = field(default_factory=list)
+    discard_error: object = None
+    discarded: list = field(default_factory=list)
     calls: list = field(default_factory=list)
 
     @property
@@ -231,6 +233,13 @@ class Provider:
 
     async def cancel(self, batch):
         self.batches[batch].ends = BatchState.CANCELLED
+
+    async def discard(self, batch):
+        self.fuse.burn()
+        assert self.batches[batch].over
+        if self.discard_error is not None:
+            raise self.discard_error
+        self.discarded.append(batch)
 
 
 def run(folder, provider, cache, asked, **settings_):
@@ -586,7 +595,7 @@ def test_cancelling_gets_through_and_the_next_run_reads(tmp_path):
                 await task
 
     asyncio.run(main())
-    assert told[-1] == Notice("Batches go on without us: the same command reads them later.")
+    assert told[-1].text.startswith("Batches go on without us: the same command reads them later.")
     assert run(tmp_path, provider, cache, questions(2)).kept == 2
     assert set(provider.paid.values()) == {1}
 
@@ -612,6 +621,10 @@ class Purse:
             or self.spent_usd + self.reserved_usd + usd > self.usd + 1e-12
         ):
             raise BudgetExhausted("The budget is used up.")
+        return self.owe(requests, tokens, usd)
+
+    def owe(self, requests, tokens, usd):
+        usd = usd or 0.0
         self.reserved += Usage(requests, tokens)
         self.reserved_usd += usd
         self.most_usd = max(self.most_usd, self.spent_usd + self.reserved_usd)
@@ -683,9 +696,50 @@ def test_what_is_paid_already_is_read_whatever_the_cap(tmp_path):
     provider, cache = Provider(), Memory()
     with pytest.raises(Killed):
         run(tmp_path, replace_fuse(provider, 2), cache, questions(4))
+    provider.fuse, purse = Fuse(), Purse(requests=1)
+    filled = run(tmp_path, provider, cache, questions(6), costs=BatchCosts(purse))
+    assert (filled.kept, filled.left) == (4, 2)
+    assert (purse.spent, purse.reserved) == (Usage(4, 8), Usage())
+    assert len(provider.batches) == 1
+
+
+def test_the_endpoint_forgets_the_questions_of_a_batch_that_is_over_and_read(tmp_path):
+    """Whatever way it ended, once; and not while answers of it are still to be read."""
+    ends = [BatchState.ENDED, BatchState.EXPIRED, BatchState.CANCELLED]
+    provider, cache = Provider(ends=ends), Memory()
+    discard = provider.discard
+
+    async def late(batch):
+        answered = {name for name, result in provider.batches[batch].results}
+        assert answered <= set(cache.answers)
+        await discard(batch)
+
+    provider.discard = late
+    run(tmp_path, provider, cache, questions(10))
+    assert sorted(provider.discarded) == sorted(provider.batches)
+    full = RateLimited("Enqueued token limit reached.", unbilled=True)
+    provider = Provider(ends=[BatchState.FAILED], failure=full)
+    run(tmp_path / "failed", provider, Memory(), questions(4))
+    assert sorted(provider.discarded) == sorted(provider.batches)
+    provider, cache = Provider(), Memory()
+    with pytest.raises(Killed):
+        run(tmp_path / "parts", replace_fuse(provider, 2), cache, questions(4))
     provider.fuse = Fuse()
-    filled = run(tmp_path, provider, cache, questions(4), costs=BatchCosts(Purse(requests=1)))
-    assert (filled.kept, filled.left) == (4, 0)
+    run(tmp_path / "parts", provider, cache, questions(1))
+    assert provider.discarded == []
+    run(tmp_path / "parts", provider, cache, questions(4))
+    assert provider.discarded == ["batch_1"]
+
+
+def test_questions_that_cannot_be_deleted_are_told_and_no_failure(tmp_path):
+    """All answers are there; a sentence says what stays at the endpoint."""
+    provider, told = Provider(discard_error=Unavailable("Busy.")), []
+    filled = run(tmp_path, provider, Memory(), questions(2), on_event=told.append)
+    assert (filled.kept, filled.left) == (2, 0)
+    (notice,) = [each.text for each in told if "deleted" in getattr(each, "text", "")]
+    assert "The questions of the batch batch_1 could not be deleted" in notice
+    assert notice.endswith("Busy.")
+    assert open_chunks(tmp_path) == ()
 
 
 def test_there_is_at_least_one_round(tmp_path):
@@ -734,7 +788,7 @@ def test_killed_anywhere_the_next_run_ends_with_every_answer_paid_once(
         foreign = {f"{number}{place}" * 32: {} for place in range(min(longest, count))}
         provider.batches[f"other_{number}"] = Batch("", foreign, BatchState.ENDED)
     cache = Memory()
-    write = journals._replace
+    write = journals.replace_whole
 
     def burning(path, content):
         provider.fuse.burn()
@@ -743,7 +797,7 @@ def test_killed_anywhere_the_next_run_ends_with_every_answer_paid_once(
 
     # A process that is killed needs no fsync, and a hundred runs with it take half a minute.
     with (
-        mock.patch.object(journals, "_replace", burning),
+        mock.patch.object(journals, "replace_whole", burning),
         mock.patch.object(os, "fsync", return_value=None),
     ):
         for steps in kills:

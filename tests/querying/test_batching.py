@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from spex_api.completions import Capabilities, CompletionRequest, Message
-from spex_api.errors import UsageError
+from spex_api.errors import AuthenticationFailed, BudgetExhausted, UsageError
 from spex_api.events import Notice
 from spex_api.querying.batches.endpoint import BatchLimits, BatchState, BatchStatus
 from spex_api.querying.batches.opening import batches_of, open_batches, run_name
@@ -43,6 +43,9 @@ class Endpoint:
     async def poll(self, batch):
         """Somebody cancelled it."""
         return BatchStatus(BatchState.CANCELLED)
+
+    async def discard(self, batch):
+        """Keeps nothing."""
 
     async def fetch(self, batch):
         """All but the last."""
@@ -129,6 +132,31 @@ def test_what_batches_brought_is_found_and_the_rest_is_asked_under_the_same_cap(
     assert meter.usd == pytest.approx(60e-6)
     reasons = [event.text for event in told if isinstance(event, Notice)]
     assert reasons[-1].startswith("Asked one by one, not by batch: 1 question: The batch was")
+
+
+def test_a_batch_of_an_earlier_run_counts_beyond_the_cap(model, tmp_path):
+    """Five are paid, and only two may be: they are read, and nothing more is asked."""
+
+    async def submit(fill_first, cached):
+        model.endpoint_of_batches.poll = broken
+        await fill_first(ASKED)
+
+    async def broken(batch):
+        raise AuthenticationFailed("The key was taken away.")
+
+    async def resume(fill_first, cached):
+        filled = await fill_first(ASKED)
+        assert filled.kept == 4
+        with pytest.raises(BudgetExhausted):
+            await cached.complete(ASKED[-1])
+
+    with pytest.raises(AuthenticationFailed):
+        use(model, tmp_path, Budget(), submit)
+    del model.endpoint_of_batches.poll
+    ledger, meter, _ = use(model, tmp_path, Budget(requests=2, usd=1e-6), resume)
+    assert (len(model.endpoint_of_batches.lines), model.function.requests) == (1, [])
+    assert (ledger.spent, ledger.reserved) == (Amount(4, 8, 4 * 10_000_000), Amount())
+    assert meter.usd == pytest.approx(40e-6)
 
 
 async def nothing(fill_first, cached):

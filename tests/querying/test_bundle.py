@@ -171,7 +171,7 @@ def _other_question(line: str) -> str:
 
 
 def _newer(line: str) -> str:
-    return line.replace('"record":2', '"record":3')
+    return line.replace('"record":2', '"record":4')
 
 
 def _no_prompt(line: str) -> str:

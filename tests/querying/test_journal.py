@@ -6,11 +6,12 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from spex_api.errors import BatchError, UsageError
-from spex_api.querying.batches import journal as journals
+from spex_api.querying.batches import journal_file
 from spex_api.querying.batches.journal import open_journal
 
 A, B, C = "a" * 64, "b" * 64, "c" * 64
@@ -54,10 +55,10 @@ def test_a_disowned_batch_is_known_and_its_chunk_only_intended(tmp_path):
 def test_it_is_on_the_disk_before_it_returns(tmp_path, monkeypatch):
     """The content is synced before it takes the name, and the folder after."""
     done = []
-    fsync, rename = os.fsync, journals.Path.replace
+    fsync, rename = os.fsync, Path.replace
     monkeypatch.setattr(os, "fsync", lambda handle: (done.append("sync"), fsync(handle)))
     monkeypatch.setattr(
-        journals.Path, "replace", lambda self, to: (done.append("replace"), rename(self, to))
+        Path, "replace", lambda self, to: (done.append("replace"), rename(self, to))
     )
     with opened(tmp_path) as journal:
         journal.intend([A], round_number=1)
@@ -141,7 +142,7 @@ def test_a_link_and_a_giant_are_refused(tmp_path, monkeypatch):
     (tmp_path / "run-1.json").symlink_to(elsewhere / "run-1.json")
     with pytest.raises(BatchError, match="not a journal"), opened(tmp_path):
         pass
-    monkeypatch.setattr(journals, "_MAX_BYTES", 10)
+    monkeypatch.setattr(journal_file, "_MAX_BYTES", 10)
     with pytest.raises(BatchError, match="not a journal"), opened(elsewhere):
         pass
 
@@ -169,6 +170,21 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path):
         pass
     (tmp_path / "run-1.lock").symlink_to(tmp_path / "file")
     with pytest.raises(BatchError, match="cannot be used"), opened(tmp_path):
+        pass
+
+
+def test_a_lock_whose_file_is_thrown_away_meanwhile_bars_nobody_and_so_holds_nothing(
+    tmp_path, monkeypatch
+):
+    """Between its opening and its locking the file went: whoever comes next would lock another."""
+    lock = journal_file._lock
+
+    def late(handle):
+        (tmp_path / "run-1.lock").unlink()
+        lock(handle)
+
+    monkeypatch.setattr(journal_file, "_lock", late)
+    with pytest.raises(BatchError, match="Another process"), opened(tmp_path):
         pass
 
 

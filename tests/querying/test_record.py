@@ -133,7 +133,7 @@ def test_a_number_that_json_does_not_have_is_a_fault():
 def test_a_later_version_asks_for_a_newer_package():
     """It is not half understood."""
     with pytest.raises(CacheCorrupt, match="Install the newest"):
-        read_record(write().replace(b'"record":2', b'"record":3'), key=ASKED.key)
+        read_record(write().replace(b'"record":2', b'"record":4'), key=ASKED.key)
 
 
 _JSON = st.recursive(

@@ -12,6 +12,7 @@ from spex_api.errors import BadRequest, CacheMiss
 from spex_api.querying.evaluation import Evaluation
 from spex_api.querying.seconding import MaskAnswers
 from spex_api.querying.tally import Tally
+from spex_api.sampling.uniform import uniform_plan
 from spex_api.scores import Scored
 
 
@@ -46,7 +47,7 @@ def test_later_masks_take_the_values_of_earlier_ones():
     """What was asked before is not asked again, a hole of then stays one, and counts go on."""
     before = tally_of([0, 1, 2])
     before.count(0, answers(answer()), Scored(7.0))
-    before.refuse(BadRequest("No."))
+    before.refuse(1, BadRequest("No."))
     before.count(2, answers(answer()), Scored(9.0))
     tally = tally_of([0, 1, 2, 0, 1, 5], before.evaluation())
     assert tally.asked.tolist() == [5]
@@ -75,10 +76,10 @@ def test_each_kind_of_answer_is_counted():
 def test_refusals_and_failures_stop_the_asking():
     """More than half refused, one failure, or a halt: nothing new is to be sent."""
     tally = tally_of([0, 1, 2, 3])
-    for _ in range(2):
-        tally.refuse(BadRequest("No."))
+    for row in range(2):
+        tally.refuse(row, BadRequest("No."))
         assert not tally.stopped
-    tally.refuse(BadRequest("Once more."))
+    tally.refuse(2, BadRequest("Once more."))
     assert tally.stopped
     assert tally.refusal is not None
     assert tally.refusal.cause == "No."
@@ -93,6 +94,19 @@ def test_refusals_and_failures_stop_the_asking():
     assert tally.stopped
 
 
+def test_what_is_neither_answered_nor_refused_was_not_asked():
+    """It is told by its row, in the plan's order, and makes the whole incomplete."""
+    tally = tally_of([0, 1, 0, 3, 4, 5])
+    tally.count(0, answers(answer()), Scored(1.0))
+    tally.refuse(4, BadRequest("No."))
+    found = tally.evaluation()
+    assert found.unasked.ranges == ((1, 1), (3, 3), (5, 5))
+    assert not found.complete
+    for row in (5, 3, 1):
+        tally.count(row, answers(answer()), Scored(1.0))
+    assert tally.evaluation().complete
+
+
 def test_missing_answers_are_counted_and_the_first_of_the_plan_is_kept():
     """In whatever order they are found; one of unknown price makes the sum unknown."""
     tally = tally_of(range(9))
@@ -104,6 +118,23 @@ def test_missing_answers_are_counted_and_the_first_of_the_plan_is_kept():
     assert tally.first_missing[1].cause == "two"
     tally.miss(7, CacheMiss("seven"), None)
     assert tally.missing_cost is None
+
+
+def test_sampled_variances_are_pooled_and_bounds_keep_theirs():
+    """Draws that agree by luck count no more than others; a bound is as wide as it says."""
+    plan = uniform_plan(3, 8, seed=0)
+    rows = np.ones(8, dtype=bool)
+
+    def variances(*scored):
+        tally = tally_of(range(8))
+        for row, each in enumerate(scored):
+            tally.count(row, answers(answer()), each)
+        return tally.evaluation().samples(plan, rows, ordered=False).variances.tolist()
+
+    spread = [Scored(float(row), variance=0.1 + 0.1 * row) for row in range(8)]
+    assert variances(*spread) == pytest.approx([0.45] * 8)
+    bounds = [Scored(1.0)] * 7 + [Scored(-9.0, variance=4.0, censored=True)]
+    assert variances(*bounds) == [0.0] * 7 + [4.0]
 
 
 def test_one_model_is_no_drift():
@@ -154,7 +185,7 @@ def test_counting_in_parts_adds_up(rows, data):
     total = Evaluation.nothing() + first + later
     np.testing.assert_array_equal(total.values, whole.values)
     np.testing.assert_array_equal(total.variances, whole.variances)
-    for name in ("censored", "without_value", "usage", "models", "outcomes", "complete"):
+    for name in ("censored", "without_value", "usage", "models", "outcomes", "unasked"):
         assert getattr(total, name) == getattr(whole, name), name
 
 

@@ -3,7 +3,8 @@
 It is JSONL, or JSONL.zst: first a manifest (format, version, how many records, the sha256 over
 their lines, and what they are in all), then one record a line, sorted by key. A bundle is foreign
 data: it is read as text within caps, every key is worked out again from its question, and nothing
-is taken in before the whole has been checked. No answer that is here already is ever replaced.
+is taken in before the whole has been checked. No answer that is here already is ever replaced. A
+refusal for good travels as an answer does, and is counted as one.
 What this module does not know: what an answer means.
 """
 
@@ -242,7 +243,7 @@ def _taken_in(store: DiskStore, lines: Iterator[_Line]) -> Imported:
                 if here is None:
                     store.put(line.key, line.record.to_bytes())
                     count += 1
-                elif read_record(here, key=line.key).raw == line.record.raw:
+                elif read_record(here, key=line.key).said == line.record.said:
                     known += 1
                 else:
                     conflicts.append(line.key)

@@ -1,9 +1,9 @@
-"""What stands on disk for one answer: the whole question, the reply's body, and when it came.
+"""What stands on disk for one question: all of it, the reply's body, and when that came.
 
-Never a header, so never a key. A record proves its own key, which is made of the question alone;
-where the prompt was to be kept out, its digest stands in the question's place, and only who asks
-again can tell what it answers. What this module does not know: where records are kept, and any
-vendor's dialect.
+A question that the endpoint refused for good has its refusal in the body's place. Never a header,
+so never a key. A record proves its own key, which is made of the question alone; where the prompt
+was to be kept out, its digest stands in the question's place, and only who asks again can tell what
+it answers. What this module does not know: where records are kept, and any vendor's dialect.
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from spex_api.completions import Completion, Fingerprint, JsonObject, canonical_json
 from spex_api.errors import CacheCorrupt
+from spex_api.querying.answers.refusal import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from spex_api.errors import BadRequest
     from spex_api.querying.answers.store import DiskStore
 
 __all__ = [
@@ -35,10 +37,13 @@ __all__ = [
     "read_record",
     "select",
     "write_record",
+    "write_refusal",
 ]
 
-RECORD_VERSION: Final = 2
-"""1 had neither `record` nor `served`; it is read for ever."""
+RECORD_VERSION: Final = 3
+"""1 had neither `record` nor `served`; it is read for ever. 2 is an answer, 3 a refusal."""
+_OF_ANSWERS: Final = 2
+_OF_REFUSALS: Final = 3
 
 _LONGEST_HEAD: Final = 64
 """Within so many bytes of a record that we wrote, its question begins."""
@@ -83,14 +88,15 @@ class Ladder(BaseModel):
 
 
 class Record(BaseModel):
-    """What stands on disk for one answer.
+    """What stands on disk for one question.
 
     Attributes:
         fingerprint: the question.
-        raw: the reply's body, byte for byte.
+        raw: the reply's body, byte for byte; empty where the question was refused.
         at: when it came, in ISO 8601 with its time zone.
         record: the version of this format.
         served: the model that answered and its fingerprint, as the endpoint names them.
+        refused: why there is no answer, where the endpoint refused the question for good.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -100,6 +106,20 @@ class Record(BaseModel):
     at: Annotated[str, AfterValidator(_moment)]
     record: int = 1
     served: str = ""
+    refused: Refused | None = None
+
+    @model_validator(mode="after")
+    def _one_end(self) -> Self:
+        is_refusal = self.refused is not None
+        has_answer = bool(self.raw or self.served)
+        if is_refusal != (self.record == _OF_REFUSALS) or (is_refusal and has_answer):
+            raise ValueError("either an answer or a refusal")
+        return self
+
+    @property
+    def said(self) -> tuple[str, Refused | None]:
+        """What the endpoint said: equal in two records that say the same."""
+        return self.raw, self.refused
 
     @property
     def when(self) -> datetime:
@@ -112,8 +132,11 @@ class Record(BaseModel):
         return not 1 <= self.record <= RECORD_VERSION
 
     def to_bytes(self) -> bytes:
-        """The record as `write_record` lays it out."""
-        return _laid_out(self.fingerprint.canonical(), self.raw, at=self.at, served=self.served)
+        """The record as `write_record` and `write_refusal` lay it out."""
+        ladder = self.fingerprint.canonical()
+        if self.refused is not None:
+            return _refusal_laid_out(ladder, self.refused, at=self.at)
+        return _laid_out(ladder, self.raw, at=self.at, served=self.served)
 
     def key(self) -> str | None:
         """The key that follows from the question; None where the prompt is not in the record.
@@ -175,17 +198,49 @@ def write_record(
         with_prompt: whether the question's body is kept, or only its digest.
         at: when it came; now, where nothing is said.
     """
-    moment = (at or datetime.now(UTC)).isoformat(timespec="seconds")
-    served = completion.served
-    ladder = asked.canonical if with_prompt else asked.without_prompt()
-    return _laid_out(ladder, completion.raw, at=moment, served=served)
+    return _laid_out(
+        _ladder(asked, with_prompt=with_prompt),
+        completion.raw,
+        at=_written(at),
+        served=completion.served,
+    )
+
+
+def write_refusal(
+    asked: Keyed, error: BadRequest, *, with_prompt: bool = True, at: datetime | None = None
+) -> bytes:
+    """The record of a refusal for good, in canonical JSON.
+
+    Args:
+        asked: the question.
+        error: the refusal.
+        with_prompt: whether the question's body is kept, or only its digest.
+        at: when it came; now, where nothing is said.
+    """
+    ladder = _ladder(asked, with_prompt=with_prompt)
+    return _refusal_laid_out(ladder, Refused.of(error), at=_written(at))
+
+
+def _ladder(asked: Keyed, *, with_prompt: bool) -> str:
+    return asked.canonical if with_prompt else asked.without_prompt()
+
+
+def _written(moment: datetime | None) -> str:
+    return (moment or datetime.now(UTC)).isoformat(timespec="seconds")
 
 
 def _laid_out(ladder: str, raw: str, *, at: str, served: str) -> bytes:
     """Canonical JSON, put together by hand: the question's is there already."""
     return (
         f'{{"at":{_quoted(at)},"fingerprint":{ladder},"raw":{_quoted(raw)},'
-        f'"record":{RECORD_VERSION},"served":{_quoted(served)}}}'
+        f'"record":{_OF_ANSWERS},"served":{_quoted(served)}}}'
+    ).encode()
+
+
+def _refusal_laid_out(ladder: str, refused: Refused, *, at: str) -> bytes:
+    return (
+        f'{{"at":{_quoted(at)},"fingerprint":{ladder},"raw":"","record":{_OF_REFUSALS},'
+        f'"refused":{canonical_json(refused.model_dump())},"served":""}}'
     ).encode()
 
 

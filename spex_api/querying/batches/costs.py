@@ -42,6 +42,10 @@ class Purse(Protocol):
         """
         ...
 
+    def owe(self, requests: int, tokens: int, usd: float | None) -> Reservation:
+        """Sets so much aside whatever the cap is, since it is paid, or will be."""
+        ...
+
 
 class Tariff(Protocol):
     """What answers cost in a batch, in dollars: `Price`, as `batch_price_of` gives it, is one."""
@@ -67,8 +71,15 @@ class BatchCosts:
     purse: Purse | None = None
     tariff: Tariff | None = None
 
-    def reserve(self, requests: Iterable[CompletionRequest]) -> Reservation | None:
+    def reserve(
+        self, requests: Iterable[CompletionRequest], *, paid: bool = False
+    ) -> Reservation | None:
         """Sets aside the most that these can cost in a batch; None without a budget.
+
+        Args:
+            requests: the questions.
+            paid: whether they went out already, in an earlier run: then no cap can stop them, and
+                what they take is missing to what is asked later.
 
         Raises:
             BudgetExhausted: the cap does not allow it.
@@ -79,7 +90,8 @@ class BatchCosts:
         for request in requests:
             total += most_of(request)
             usd += self.tariff.bound(request) if self.tariff else 0.0
-        return self.purse.reserve(
+        set_aside = self.purse.owe if paid else self.purse.reserve
+        return set_aside(
             total.requests,
             total.input_tokens + total.output_tokens,
             usd if self.tariff else None,

@@ -78,12 +78,14 @@ class BatchStatus:
     Attributes:
         state: how far it is.
         done: how many questions are over, where the endpoint says so meanwhile.
+        answered: how many have an answer, and are paid; None where the endpoint does not say.
         failure: why it was refused whole.
     """
 
     state: BatchState
     done: int = 0
     failure: AdapterError | None = None
+    answered: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +165,13 @@ class BatchEndpoint(Protocol):
 
     async def cancel(self, batch: str) -> None:
         """Asks the endpoint to stop; what is answered by then is paid, and can be fetched."""
+        ...
+
+    async def discard(self, batch: str) -> None:
+        """Deletes what was uploaded for a batch that is over; its answers stay.
+
+        Where nothing is uploaded, or it is gone already, there is nothing to do.
+        """
         ...
 
 

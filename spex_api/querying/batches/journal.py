@@ -8,57 +8,32 @@ know: what a batch is to an endpoint, and any answer.
 
 from __future__ import annotations
 
-import os
 import re
 import secrets
-import tempfile
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
-
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from typing import TYPE_CHECKING
 
 from spex_api.errors import BatchError, UsageError
 from spex_api.querying.batches.endpoint import Chunk
+from spex_api.querying.batches.journal_file import (
+    ChunkOnDisk,
+    OnDisk,
+    alone,
+    check_rights,
+    read_state,
+    replace_whole,
+    unusable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
-__all__ = ["Journal", "open_journal"]
+__all__ = ["Journal", "open_chunks", "open_journal"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-_MAX_BYTES = 2**29
-"""Larger than the names of some millions of questions; anything beyond is not ours."""
-
-_Key = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-_BatchId = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,200}$")]
-
-
-class _ChunkOnDisk(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    token: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
-    keys: Annotated[list[_Key], Field(min_length=1)]
-    at: AwareDatetime
-    round: Annotated[int, Field(ge=1)]
-    batch: _BatchId | None = None
-    sure: bool = True
-
-
-class _OnDisk(BaseModel):
-    """What stands in the file."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    format: Literal["spex-api batches 1"] = "spex-api batches 1"
-    run: str
-    endpoint: str
-    model: str
-    chunks: list[_ChunkOnDisk] = []
-    finished: list[_BatchId] = []
-    refused: list[_Key] = []
 
 
 class Journal:
@@ -67,21 +42,10 @@ class Journal:
     Open it with `open_journal`. Every change is on disk when its method returns.
     """
 
-    def __init__(self, path: Path, state: _OnDisk) -> None:
+    def __init__(self, path: Path, state: OnDisk) -> None:
         self._path = path
         self._state = state
-        self._chunks = {
-            entry.token: Chunk(
-                state.run,
-                entry.token,
-                tuple(entry.keys),
-                entry.at,
-                entry.round,
-                entry.batch or "",
-                entry.sure,
-            )
-            for entry in state.chunks
-        }
+        self._chunks = {chunk.token: chunk for chunk in open_chunks(state)}
         self._finished = dict.fromkeys(state.finished)
         self._refused = dict.fromkeys(state.refused)
 
@@ -174,11 +138,10 @@ class Journal:
         self._write()
 
     def _write(self) -> None:
-        """Replaces the file by one that is on the disk already, and sees the new name there too."""
         state = self._state.model_copy(
             update={
                 "chunks": [
-                    _ChunkOnDisk.model_construct(
+                    ChunkOnDisk.model_construct(
                         token=chunk.token,
                         keys=list(chunk.keys),
                         at=chunk.at,
@@ -193,7 +156,7 @@ class Journal:
             }
         )
         try:
-            _replace(self._path, state.model_dump_json().encode())
+            replace_whole(self._path, state.model_dump_json().encode())
         except OSError as error:
             raise BatchError(
                 f"The journal {self._path} cannot be written: {error.strerror or error}.",
@@ -202,8 +165,24 @@ class Journal:
             ) from None
 
 
+def open_chunks(state: OnDisk) -> Iterator[Chunk]:
+    """What is open by a file: intended, or under way, or not read to its end."""
+    for entry in state.chunks:
+        yield Chunk(
+            state.run,
+            entry.token,
+            tuple(entry.keys),
+            entry.at,
+            entry.round,
+            entry.batch or "",
+            entry.sure,
+        )
+
+
 @contextmanager
-def open_journal(folder: Path, run: str, *, endpoint: str, model: str) -> Iterator[Journal]:
+def open_journal(
+    folder: Path, run: str, *, endpoint: str, model: str, provider: str = ""
+) -> Iterator[Journal]:
     """The journal of a run, for this process alone as long as the context lasts.
 
     Args:
@@ -211,6 +190,8 @@ def open_journal(folder: Path, run: str, *, endpoint: str, model: str) -> Iterat
         run: the run's name; the file is called after it.
         endpoint: who is asked; a journal of another endpoint is refused.
         model: which model; likewise.
+        provider: the part of the model's name before the colon, by which whoever has the journal
+            alone finds the adapter again.
 
     Raises:
         UsageError: the run's name cannot be a file's.
@@ -224,16 +205,12 @@ def open_journal(folder: Path, run: str, *, endpoint: str, model: str) -> Iterat
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise _unusable(folder, error) from None
-    if os.name == "posix" and folder.stat().st_mode & 0o022:
-        raise BatchError(
-            f"Others may write to {folder}, so its journals cannot be trusted.",
-            advice=f"Take that right away: chmod go-w {folder}.",
-        )
+        raise unusable(folder, error) from None
+    check_rights(folder)
     path = folder / f"{run}.json"
-    with _alone(folder / f"{run}.lock", run):
-        fresh = _OnDisk(run=run, endpoint=endpoint, model=model)
-        state = _read(path) or fresh
+    with alone(folder / f"{run}.lock", run):
+        fresh = OnDisk(run=run, endpoint=endpoint, model=model, provider=provider)
+        state = read_state(path) or fresh
         if (state.run, state.endpoint, state.model) != (run, endpoint, model):
             raise BatchError(
                 f"{path} is of the run {state.run!r} of {state.model} at {state.endpoint}, not of "
@@ -242,89 +219,3 @@ def open_journal(folder: Path, run: str, *, endpoint: str, model: str) -> Iterat
                 advice="Give this run another name.",
             )
         yield Journal(path, state)
-
-
-def _read(path: Path) -> _OnDisk | None:
-    """What stands in the file, or None where there is no file.
-
-    Raises:
-        BatchError: it is not what was written.
-    """
-    try:
-        with open(os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0)), "rb") as file:  # noqa: PTH123
-            written = file.read(_MAX_BYTES + 1)
-        state = _OnDisk.model_validate_json(written) if len(written) <= _MAX_BYTES else None
-    except FileNotFoundError:
-        return None
-    except (OSError, ValidationError):
-        state = None
-    if state is None:
-        raise BatchError(
-            f"{path} is not a journal as it was written.",
-            safe="It was not touched. The answers that were read from its batches are on disk.",
-            advice="If you move it away, batches of it that are still under way are paid again.",
-        )
-    return state
-
-
-def _replace(path: Path, content: bytes) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with open(handle, "wb") as file:  # noqa: PTH123 - a descriptor, not a path
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    if os.name == "posix":
-        directory = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
-
-
-@contextmanager
-def _alone(path: Path, run: str) -> Iterator[None]:
-    """Holds a lock that the system gives back when the process ends, however it ends.
-
-    Raises:
-        BatchError: another process holds it, or it cannot be made.
-    """
-    try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
-    except OSError as error:
-        raise _unusable(path.parent, error) from None
-    try:
-        try:
-            _lock(handle)
-        except OSError:
-            raise BatchError(
-                f"Another process follows the batches of the run {run!r}.",
-                cost="Nothing was sent.",
-                advice="Wait for it, or stop it: the batches go on without it.",
-            ) from None
-        yield
-    finally:
-        os.close(handle)
-
-
-def _unusable(folder: Path, error: OSError) -> BatchError:
-    return BatchError(
-        f"{folder} cannot be used as the folder of journals: {error.strerror or error}.",
-        cost="Nothing was sent.",
-        advice="Set SPEX_CACHE_DIR to a folder of your own.",
-    )
-
-
-def _lock(handle: int) -> None:
-    if os.name == "posix":
-        import fcntl  # noqa: PLC0415 - not everywhere
-
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    else:
-        import msvcrt  # noqa: PLC0415
-
-        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]

@@ -21,8 +21,10 @@ from spex_api.querying.batches.costs import BatchCosts
 from spex_api.querying.batches.endpoint import BatchEndpoint, HasBatches
 from spex_api.querying.batches.journal import open_journal
 from spex_api.querying.cache import Cached, Mode
+from spex_api.querying.ledger import Amount, Reservation
 from spex_api.querying.policy import Policy
 from spex_api.querying.pricing import FREE, batch_price_of
+from spex_api.querying.telemetry import Traced
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -35,6 +37,24 @@ if TYPE_CHECKING:
 
 __all__ = ["FillFirst", "batches_of", "open_batches", "run_name"]
 
+
+class _Purse:
+    """A ledger, in which a debt of an earlier run has room whatever the cap is."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def reserve(self, requests: int, tokens: int, usd: float | None) -> Reservation:
+        """Sets so much aside, as the ledger does."""
+        return self._ledger.reserve(requests, tokens, usd)
+
+    def owe(self, requests: int, tokens: int, usd: float | None) -> Reservation:
+        """Sets so much aside without a question: the ledger then lets go so much less."""
+        amount = Amount.of(requests, tokens, usd)
+        self._ledger.reserved += amount
+        return Reservation(self._ledger, amount)
+
+
 FillFirst = Callable[[Iterable[CompletionRequest]], Awaitable[Filled]]
 """Brings the answers to these questions into the cache, before they are asked one by one."""
 
@@ -44,6 +64,15 @@ def batches_of(adapter: Adapter) -> BatchEndpoint | None:
     while isinstance(adapter, Policy):
         adapter = adapter.inner
     return adapter.batches() if isinstance(adapter, HasBatches) else None
+
+
+def _provider_of(adapter: Adapter) -> str:
+    """The part of the model's name before the colon, as the policies know it; "" if they do not."""
+    while isinstance(adapter, Policy):
+        if isinstance(adapter, Traced):
+            return adapter.provider
+        adapter = adapter.inner
+    return ""
 
 
 def run_name(adapter: Adapter, *parts: str) -> str:
@@ -105,7 +134,13 @@ async def open_batches(
             cost="Nothing was sent.",
             advice="Cap the requests or the tokens instead, or leave out --batch.",
         )
-    with open_journal(folder, run, endpoint=cached.endpoint, model=cached.model) as journal:
+    with open_journal(
+        folder,
+        run,
+        endpoint=cached.endpoint,
+        model=cached.model,
+        provider=_provider_of(cached),
+    ) as journal:
 
         async def fill_first(requests: Iterable[CompletionRequest]) -> Filled:
             filled = await fill(
@@ -113,7 +148,7 @@ async def open_batches(
                 endpoint,
                 cache=cached,
                 journal=journal,
-                costs=BatchCosts(ledger, tariff),
+                costs=BatchCosts(_Purse(ledger), tariff),
                 clock=clock,
                 on_event=on_event,
             )
