@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from spex_api.completions import Completion, JsonObject
     from spex_api.errors import AdapterError
 
-__all__ = ["TIMEOUT", "Line"]
+__all__ = ["TIMEOUT", "Line", "answer_in"]
 
 TIMEOUT: Final = 300.0
 """Seconds that an attempt may take, from the first byte out to the last byte in."""
@@ -147,7 +147,7 @@ class Line:
             failure = translate(error, wire, HTTPX2)
         else:
             if response.status_code < 300:
-                return _answer(response, wire, read)
+                return answer_in(response, wire, read)
             # Not `.text`, which takes the server's word for the encoding.
             said = response.content.decode(errors="replace")
             failure = refusal(response.status_code, response.headers, said, wire)
@@ -249,10 +249,20 @@ def _question(opened: _Opened, body: JsonObject) -> httpx2.Request:
     return request
 
 
-def _answer(response: httpx2.Response, wire: Wire, read: Callable[[str], Completion]) -> Completion:
+def answer_in(
+    response: httpx2.Response, wire: Wire, read: Callable[[str], Completion]
+) -> Completion:
     """The answer in a reply, byte for byte, but for a key that it repeats.
 
     A reply of another content type that can be read all the same is paid, and so is read.
+
+    Args:
+        response: the reply.
+        wire: who was asked, and the secrets that went with the question.
+        read: reads the answer's text, or raises `MalformedReply`.
+
+    Raises:
+        AdapterError: the reply is an error in place of an answer, or none that can be read.
     """
     headers = response.headers
     try:

@@ -8,14 +8,12 @@ whose client it is, and any dialect.
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from spex_adapters import _hints
-from spex_adapters._errors import BILLED, error_within, overdue
-from spex_adapters._wire import known_secrets, without
-from spex_api.errors import AdapterError, MalformedReply
+from spex_adapters._errors import overdue
+from spex_adapters._http import answer_in
+from spex_api.errors import AdapterError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,7 +92,7 @@ class VendorLine:
         except Exception as error:  # noqa: BLE001 - whatever a foreign client raises holds the key
             failure = self._line.explain(error, self._table)
         else:
-            return self._answer(response, read)
+            return answer_in(response, replace(self._wire, others=self._hidden()), read)
         failure.__context__ = None
         raise failure  # here, where the client's error, which holds the key, is no longer around
 
@@ -108,19 +106,3 @@ class VendorLine:
         if self._client is None or self._client[0] is not under:
             self._client = (under, self._build(under))
         return self._client[1]
-
-    def _answer(self, response: httpx2.Response, read: Callable[[str], Completion]) -> Completion:
-        secrets = (each.get_secret_value() for each in self._hidden())
-        try:
-            text = without(response.content.decode(), (*secrets, *known_secrets()))
-            answer = read(text)
-        except UnicodeDecodeError:
-            text, flaw = "", MalformedReply("The reply is no text in UTF-8.", cost=BILLED)
-        except MalformedReply as refused:
-            flaw = refused
-        else:
-            left = _hints.allowances(response.headers, now=time.time())
-            return replace(answer, allowances=left) if left else answer
-        raise error_within(response.headers, text, self._wire) or MalformedReply(
-            self._wire.said(flaw.cause, longest=480) + ".", cost=flaw.cost, advice=flaw.advice
-        )
