@@ -32,7 +32,10 @@ def without_repeats(samples: Samples) -> Samples:
     masks, size = samples.masks[first], len(first)
     draws = samples.draws
     if draws is not None:
-        hits, trials = (np.bincount(places, each, size) for each in (draws.hits, draws.trials))
+        hits, trials = (
+            np.bincount(places, each, size).astype(np.float64)
+            for each in (draws.hits, draws.trials)
+        )
         draws = Draws(hits, trials)
     if samples.variances is None:
         sums = np.bincount(places, weights=samples.values, minlength=size)
