@@ -59,6 +59,7 @@ class ChatServer:
 
     url: str = ""
     delay: float = 0.0
+    slow_after: int | None = None  # from this question on, each takes two seconds
     status: int = 200
     logprobs: bool = True
     bodies: list[dict[str, Any]] = field(default_factory=list)
@@ -104,7 +105,8 @@ def chat_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ChatServer]:
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
             server.bodies.append(body)
-            time.sleep(server.delay)
+            slow = server.slow_after is not None and len(server.bodies) > server.slow_after
+            time.sleep(2.0 if slow else server.delay)
             reply = server.reply(body) if server.status == 200 else {"error": {"message": "No."}}
             sent = json.dumps(reply).encode()
             self.send_response(server.status)

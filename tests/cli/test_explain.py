@@ -289,7 +289,7 @@ def test_kill_minus_nine_and_again(folder, chat_server, answers, tmp_path):
 
 def test_ctrl_c_keeps_what_is_paid_and_says_how_to_go_on(folder, chat_server):
     """An interrupt waits for what is under way, prints how to resume, and ends with 130."""
-    chat_server.delay = 0.1
+    chat_server.slow_after = 40
     process = subprocess.Popen(
         [sys.executable, "-m", "spex_api", "explain", "spec.toml"],
         stdout=subprocess.DEVNULL,
@@ -305,7 +305,7 @@ def test_ctrl_c_keeps_what_is_paid_and_says_how_to_go_on(folder, chat_server):
     assert "the same command goes on from there" in said
     assert "Traceback" not in said
     paid = len(chat_server.bodies)
-    chat_server.delay = 0.0
+    chat_server.slow_after = None
     assert run(["explain", "spec.toml"]) == 0
     assert len(chat_server.bodies) == 120
     assert paid < 120
