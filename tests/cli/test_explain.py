@@ -290,8 +290,11 @@ def test_kill_minus_nine_and_again(folder, chat_server, answers, tmp_path):
 def test_ctrl_c_keeps_what_is_paid_and_says_how_to_go_on(folder, chat_server):
     """An interrupt waits for what is under way, prints how to resume, and ends with 130."""
     chat_server.slow_after = 40
+    # Who runs the tests in the background may ignore interrupts, and a child would too.
+    listening = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    code = f"{listening}; from spex_api.cli import main; main()"
     process = subprocess.Popen(
-        [sys.executable, "-m", "spex_api", "explain", "spec.toml"],
+        [sys.executable, "-c", code, "explain", "spec.toml"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
