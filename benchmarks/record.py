@@ -18,14 +18,10 @@ from pathlib import Path
 
 import numpy as np
 
+from spex_api import Budget, LabelLogOdds, measure
 from spex_api.events import Event, Progress
 from spex_api.prompts.tables import prompt_of
-from spex_api.querying.budget import Budget
-from spex_api.querying.policy import Meter
-from spex_api.querying.stack import open_stack
-from spex_api.querying.value_function import ValueFunction
 from spex_api.sampling.uniform import uniform_plan
-from spex_api.scores import LabelLogOdds
 from spex_api.spec import ExplainSpec, read_spec
 
 
@@ -35,22 +31,18 @@ async def record(spec: ExplainSpec, num_masks: int, *, seed: int) -> dict[str, n
     masks = uniform_plan(prompt.num_features, num_masks, seed=seed).masks
     # Masks that begin alike one after the other: the engine then computes what differs alone.
     order = np.concatenate([[0, 1], 2 + np.lexsort(masks[2:, ::-1].T)])
-    meter = Meter()
-    async with open_stack(
-        spec.model, budget=Budget(requests=len(masks)), meter=meter, on_event=_tell
-    ) as stack:
-        function = ValueFunction(
-            prompt,
-            stack.adapter,
-            LabelLogOdds(*spec.score.labels),
-            meter,
-            stack.concurrency,
-            _tell,
-        )
-        answers = await function.evaluate(masks[order])
+    found = await measure(
+        prompt,
+        spec.model,
+        masks[order],
+        score=LabelLogOdds(*(spec.score.labels or ())),
+        budget=Budget(requests=len(masks)),
+        on_event=_tell,
+    )
     values = np.empty(len(masks))
-    values[order] = answers.values
-    if answers.censored or not np.isfinite(values).all():
+    values[order] = found.values
+    # Log-odds have a variance only where they are bounds.
+    if found.variances.any() or not np.isfinite(values).all():
         raise SystemExit("Some answers lack a label: this prompt is not fit to be recorded.")
     return {"masks": masks[2:], "values": values[2:], "full": values[0], "empty": values[1]}
 

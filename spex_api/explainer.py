@@ -109,8 +109,15 @@ async def explain(
         AdapterError: the endpoint failed; what was answered before is on disk.
     """
     check_index(index, order)
-    left_out = Unasked(tuple(unasked))
-    terms = Terms(limits, concurrency, price, mode, store_prompts, batch, left_out)
+    terms = Terms(
+        limits,
+        concurrency,
+        price,
+        mode,
+        store_prompts=store_prompts,
+        batch=batch,
+        unasked=Unasked(tuple(unasked)),
+    )
     run = (repr(decoder), str(seed), str(keep))
     score = as_score(score)
     async with open_function(

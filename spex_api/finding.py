@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.special import expit
 
 from spex_api.decoding.auto import takes_uniform_masks
 from spex_api.decoding.binomial import additive_log_odds
@@ -170,5 +171,4 @@ def _ceiling(samples: Samples) -> float | None:
 def _said(surrogate: FourierTransform, samples: Samples) -> NDArray[np.float64]:
     """What a surrogate says of them, on the same scale."""
     said = surrogate(samples.masks)
-    # The logistic function, without an exponential that could overflow.
-    return said if samples.draws is None else 0.5 * (1.0 + np.tanh(said / 2.0))
+    return said if samples.draws is None else expit(said)

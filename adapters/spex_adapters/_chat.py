@@ -40,6 +40,7 @@ __all__ = [
     "in_place_of_an_answer",
     "no_answer",
     "read_chat",
+    "vectors_body",
 ]
 
 _BILLED: Final = "The answer may have been billed."
@@ -177,6 +178,17 @@ def chat_body(
         body["logprobs"] = True
         body["top_logprobs"] = min(request.top_logprobs, longest_list)
     return body
+
+
+def vectors_body(request: CompletionRequest, *, model: str) -> JsonObject:
+    """The wire body of a question for embeddings.
+
+    Args:
+        request: the text of each of its turns gets one.
+        model: who is asked.
+    """
+    texts = [turn.content for turn in request.messages]
+    return {"model": model, "input": texts, "encoding_format": "float"}
 
 
 def read_chat(raw: str) -> Completion:

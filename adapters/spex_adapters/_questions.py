@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from spex_adapters._chat import chat_body, grammar_of
+from spex_adapters._chat import chat_body, grammar_of, vectors_body
 from spex_adapters._refusing import refuse_beyond
 from spex_api.completions import Ask, Message, Way
 from spex_api.errors import UsageError
@@ -68,8 +68,7 @@ def question(request: CompletionRequest, *, server: Server, model: str) -> tuple
     two_steps = server.kind == "sglang" and bool(request.target or request.exact_tokens)
     _check(request, server, two_steps=two_steps)
     if request.ask is Ask.VECTORS:
-        texts = [turn.content for turn in request.messages]
-        return _EMBEDDINGS, {"model": model, "input": texts, "encoding_format": "float"}
+        return _EMBEDDINGS, vectors_body(request, model=model)
     if request.ask is Ask.TOKENS:
         return _tokens(request, server, model)
     if server.kind == "completions":

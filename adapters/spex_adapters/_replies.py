@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from spex_api.completions import JsonObject
 
-__all__ = ["read_reply"]
+__all__ = ["read_chat_or_vectors", "read_reply"]
 
 _END: Final = r"(?:<\|?(?:eot_id|im_end|end_of_turn|end|eot|return)\|?>|<｜end▁of▁sentence｜>|</s>)"
 _CLOSING: Final = re.compile(rf"{_END}(?:\s|(?!{_END})<[^<>\s]{{1,40}}>|assistant|model)*\Z")
@@ -103,6 +103,16 @@ def read_reply(raw: str, *, echoes: bool = False) -> Completion:
         if echoes or _tells_more(body):
             return _completed(body, raw, echoes=echoes)
     return read_chat(raw)
+
+
+def read_chat_or_vectors(raw: str) -> Completion:
+    """The answer of OpenAI's own routes, a chat completion as a rule, which is read but once.
+
+    Raises:
+        MalformedReply: the text is an error, or neither a chat completion nor embeddings.
+    """
+    vectors = '"embedding"' in raw and '"choices"' not in raw
+    return read_reply(raw) if vectors else read_chat(raw)
 
 
 def _tells_more(body: JsonObject) -> bool:

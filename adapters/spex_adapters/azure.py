@@ -17,12 +17,12 @@ from urllib.parse import quote
 from pydantic import SecretStr
 
 from spex_adapters._addresses import checked_address
-from spex_adapters._chat import chat_body, read_chat
+from spex_adapters._chat import chat_body, vectors_body
 from spex_adapters._gpt import samples_at_once
 from spex_adapters._http import TIMEOUT, Line
 from spex_adapters._kinds import OPENAI
 from spex_adapters._refusing import refuse_beyond
-from spex_adapters._replies import read_reply
+from spex_adapters._replies import read_chat_or_vectors
 from spex_adapters._vendor_line import VendorLine
 from spex_adapters._wire import Secrets, Wire, read_key
 from spex_api.completions import Ask, Capabilities
@@ -152,8 +152,7 @@ class AzureAdapter:
         """
         refuse_beyond(request, self.capabilities, whom="Azure's dialect")
         if request.ask is Ask.VECTORS:
-            texts = [turn.content for turn in request.messages]
-            return {"model": self._deployment, "input": texts, "encoding_format": "float"}
+            return vectors_body(request, model=self._deployment)
         return chat_body(
             request,
             model=self._deployment,
@@ -167,8 +166,7 @@ class AzureAdapter:
         Raises:
             MalformedReply: the body is an error, or neither a chat completion nor embeddings.
         """
-        vectors = '"embedding"' in raw and '"choices"' not in raw
-        return read_reply(raw) if vectors else read_chat(raw)
+        return read_chat_or_vectors(raw)
 
     async def complete(self, request: CompletionRequest) -> Completion:
         """Asks, once.

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from spex_adapters._addresses import checked_address
-from spex_adapters._chat import chat_body, read_chat
+from spex_adapters._chat import chat_body, vectors_body
 from spex_adapters._gpt import embeds, gives_logprobs, samples_at_once, settings
 from spex_adapters._http import TIMEOUT, Line
 from spex_adapters._kinds import OPENAI
 from spex_adapters._refusing import refuse_beyond
-from spex_adapters._replies import read_reply
+from spex_adapters._replies import read_chat_or_vectors
 from spex_adapters._wire import Wire
 from spex_api.completions import Ask, Capabilities
 from spex_api.errors import UsageError
@@ -146,8 +146,7 @@ class OpenAIAdapter:
             "http:vllm+https://host/v1#model.",
         )
         if request.ask is Ask.VECTORS:
-            texts = [turn.content for turn in request.messages]
-            return {"model": self._model, "input": texts, "encoding_format": "float"}
+            return vectors_body(request, model=self._model)
         newer = self._at_openai or self._at_azure
         body = chat_body(
             request,
@@ -163,8 +162,7 @@ class OpenAIAdapter:
         Raises:
             MalformedReply: the body is an error, or neither a chat completion nor embeddings.
         """
-        vectors = '"embedding"' in raw and '"choices"' not in raw
-        return read_reply(raw) if vectors else read_chat(raw)
+        return read_chat_or_vectors(raw)
 
     async def complete(self, request: CompletionRequest) -> Completion:
         """Asks, once.

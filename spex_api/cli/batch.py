@@ -6,8 +6,6 @@ is paid when it is started again. What this module does not know: how batches ar
 
 from __future__ import annotations
 
-import json as json_text
-import sys
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from datetime import UTC
@@ -16,17 +14,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from spex_api.cli import flags  # noqa: TC001 - typer reads the annotations
-from spex_api.cli.beside import batches_folder
 from spex_api.cli.delivery import INTERRUPTED
+from spex_api.cli.lines import counted, say, write_json
 from spex_api.errors import UsageError
 from spex_api.querying.adapter import load_adapter
 from spex_api.querying.batches.endpoint import BatchState
-from spex_api.querying.batches.journals import kept_journals
+from spex_api.querying.batches.journals import batches_folder, kept_journals
 from spex_api.querying.batches.opening import batches_of
 from spex_api.querying.batches.stopping import Stopped, stop
 from spex_api.querying.cache import is_offline
 from spex_api.querying.pricing import batch_price_of
-from spex_api.report.story import harmless
 from spex_api.synchronous import synchronous
 
 if TYPE_CHECKING:
@@ -63,19 +60,21 @@ def ls(*, json: flags.Json = False) -> None:
     found = [(journal, chunk) for journal in journals for chunk in journal.chunks]
     if json:
         told = [_told(journal, chunk) for journal, chunk in found]
-        _write({"folder": str(folder), "batches": told, "strange_files": list(map(str, strange))})
+        write_json(
+            {"folder": str(folder), "batches": told, "strange_files": list(map(str, strange))}
+        )
         return
-    _say(f"{folder}: {len(found)} open batch{'' if len(found) == 1 else 'es'}.")
+    say(f"{folder}: {counted(len(found), 'open batch', 'open batches')}.")
     for journal, chunk in found:
         moment = chunk.at.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
-        _say(
-            f"{chunk.batch or _UNKNOWN}  {_questions(len(chunk.keys))}  {moment} UTC  "
+        say(
+            f"{chunk.batch or _UNKNOWN}  {counted(len(chunk.keys), 'question')}  {moment} UTC  "
             f"{journal.model}  ({journal.endpoint})  run {journal.name}"
         )
     for path in strange:
-        _say(f"{path} is no journal as it was written.")
+        say(f"{path} is no journal as it was written.")
     if found:
-        _say("The same command as before reads them; spex batch cancel ID stops one.")
+        say("The same command as before reads them; spex batch cancel ID stops one.")
 
 
 @batch_app.command()
@@ -102,12 +101,12 @@ def cancel(
         raise typer.Exit(INTERRUPTED) from None
     if json:
         told = [{**asdict(each), "run": journal.run} for each in stopped]
-        _write({"batches": told, "left": [{"run": journal.run, "why": why} for why in left]})
+        write_json({"batches": told, "left": [{"run": journal.run, "why": why} for why in left]})
         return
     for each in stopped:
-        _say(_sentence(each))
+        say(_sentence(each))
     for why in left:
-        _say(why)
+        say(why)
 
 
 def _meant(name: str) -> tuple[KeptJournal, list[Chunk]]:
@@ -161,7 +160,7 @@ _all_stopped = synchronous(_stop_all, name="_all_stopped")
 
 def _left(chunk: Chunk, endpoint: BatchEndpoint) -> str:
     """Why a batch is not stopped."""
-    count = _questions(len(chunk.keys))
+    count = counted(len(chunk.keys), "question")
     if endpoint.exact:
         return f"A batch of {count} was meant to be sent, and the endpoint has none such."
     return (
@@ -203,7 +202,7 @@ def _sentence(one: Stopped) -> str:
     """What became of a batch, and what is billed."""
     ending = _ENDINGS[one.state]
     if one.state is BatchState.RUNNING:
-        so_far = "" if one.answered is None else f" So far {_answers(one.answered)}."
+        so_far = "" if one.answered is None else f" So far {counted(one.answered, 'answer')}."
         return (
             f"The batch {one.batch} {ending}.{so_far} What is answered until then is billed; "
             f"how much that is, tells later: spex batch cancel {one.batch}."
@@ -216,8 +215,8 @@ def _sentence(one: Stopped) -> str:
     )
     price = "" if one.usd is None else f", about ${one.usd:.2g}"
     return (
-        f"The batch {one.batch} {ending}. Billed: {_answers(one.answered)}{took}{price}. The same "
-        "command as before reads them."
+        f"The batch {one.batch} {ending}. Billed: {counted(one.answered, 'answer')}{took}{price}. "
+        "The same command as before reads them."
     )
 
 
@@ -233,19 +232,3 @@ def _told(journal: KeptJournal, chunk: Chunk) -> dict[str, Any]:
         "endpoint": journal.endpoint,
         "provider": journal.provider,
     }
-
-
-def _questions(count: int) -> str:
-    return f"{count} question{'' if count == 1 else 's'}"
-
-
-def _answers(count: int) -> str:
-    return f"{count} answer{'' if count == 1 else 's'}"
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(harmless(line) + "\n")
-
-
-def _write(told: dict[str, Any]) -> None:
-    sys.stdout.write(json_text.dumps(told) + "\n")  # in ASCII: nothing in it acts on a terminal

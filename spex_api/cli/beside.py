@@ -10,22 +10,22 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from spex_api.cli.lines import counted
 from spex_api.cli.runs import KeptRun, kept_runs
 from spex_api.errors import CacheError
-from spex_api.querying.answers.store import answers_folder
-from spex_api.querying.batches.journals import KeptJournal, kept_journals, throw_away
+from spex_api.querying.batches.journals import (
+    KeptJournal,
+    batches_folder,
+    kept_journals,
+    throw_away,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
     from pathlib import Path
 
-__all__ = ["Beside", "batches_folder"]
-
-
-def batches_folder() -> Path:
-    """Where journals are kept."""
-    return answers_folder() / "batches"
+__all__ = ["Beside"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ class Beside:
         """
         said: list[str] = []
         if self.runs:
-            said.append(f"{_counted(len(self.runs), 'run')}; again from disk: spex replay NAME")
+            said.append(f"{counted(len(self.runs), 'run')}; again from disk: spex replay NAME")
         for run in self.runs[-most:][::-1]:
             note = "" if run.spec is not None else "  (by its file alone: prompts are not stored)"
             said.append(f"{run.at.date().isoformat()}  {run.name}  {run.model}{note}")
@@ -136,7 +136,7 @@ class Beside:
         if self.journals:
             open_ones = sum(len(journal.chunks) for journal in self.journals)
             said.append(
-                f"{_counted(len(self.journals), 'journal')} of batches, with "
+                f"{counted(len(self.journals), 'journal')} of batches, with "
                 f"{open_ones or 'none'} open{'; see: spex batch ls' if open_ones else ''}."
             )
         said += [f"{path} is not what was written there." for path in self.unreadable]
@@ -145,15 +145,15 @@ class Beside:
     def going(self) -> Iterator[str]:
         """What is to be deleted and what stays, for a person."""
         if self.runs:
-            yield f"And {_counted(len(self.runs), 'name of a run', 'names of runs')}."
+            yield f"And {counted(len(self.runs), 'name of a run', 'names of runs')}."
         if self.journals:
             count = len(self.journals)
-            yield f"And {_counted(count, 'journal of batches', 'journals of batches')}."
+            yield f"And {counted(count, 'journal of batches', 'journals of batches')}."
         for journal in self.staying:
             count = len(journal.chunks)
             yield (
                 f"The journal of the run {journal.name} stays, since "
-                f"{_counted(count, 'batch', 'batches')} of it {'is' if count == 1 else 'are'} not "
+                f"{counted(count, 'batch', 'batches')} of it {'is' if count == 1 else 'are'} not "
                 "read yet: the command that sent them reads them. Or add --open-batches."
             )
 
@@ -169,7 +169,3 @@ def _of_journal(journal: KeptJournal) -> dict[str, Any]:
         "at": journal.at.isoformat(),
         "open": len(journal.chunks),
     }
-
-
-def _counted(count: int, one: str, many: str = "") -> str:
-    return f"{count} {one if count == 1 else many or one + 's'}"

@@ -6,8 +6,6 @@ prompt's text is shown only where it is asked for; nothing is deleted that was n
 
 from __future__ import annotations
 
-import json as json_text
-import sys
 from collections import Counter
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -17,12 +15,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from spex_api.cli.beside import Beside
+from spex_api.cli.lines import counted, say, write_json
 from spex_api.completions import canonical_json
 from spex_api.errors import UsageError
 from spex_api.querying.answers.bundle import export_bundle, import_bundle
 from spex_api.querying.answers.record import Selection, faults, select
 from spex_api.querying.answers.store import DiskStore, answers_folder
-from spex_api.report.story import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,10 +92,10 @@ def ls(
     beside = Beside.found().chosen(model=model, since=_day(since))
     told.update(beside.told())
     if json:
-        _write_json({**told, "answers": lines} if texts else told)
+        write_json({**told, "answers": lines} if texts else told)
         return
     for said in (*_listed(told, lines), *beside.lines(_SHOWN)):
-        _say(said)
+        say(said)
 
 
 def _listed(told: dict[str, Any], lines: list[dict[str, str]]) -> Iterator[str]:
@@ -107,7 +105,7 @@ def _listed(told: dict[str, Any], lines: list[dict[str, str]]) -> Iterator[str]:
         told: the counts.
         lines: the answers one by one, where these are asked for.
     """
-    yield f"{told['folder']}: {_answers(told['count'])}, {told['bytes'] / 1e6:.1f} MB."
+    yield f"{told['folder']}: {counted(told['count'], 'answer')}, {told['bytes'] / 1e6:.1f} MB."
     if told["first"]:
         yield f"From {told['first'][:10]} to {told['last'][:10]}."
     for each in told["models"]:
@@ -134,13 +132,13 @@ def verify(*, json: _Json = False) -> None:
         folder = str(store.folder)
     told = {"folder": folder, "count": count, "faults": found}
     if json:
-        _write_json(told)
+        write_json(told)
     else:
-        _say(f"{folder}: {_answers(count)} looked at, {len(found)} with a fault.")
+        say(f"{folder}: {counted(count, 'answer')} looked at, {len(found)} with a fault.")
         for each in found[:_SHOWN]:
-            _say(f"  {each['key'][:64]}: {each['fault']}")
+            say(f"  {each['key'][:64]}: {each['fault']}")
         if len(found) > _SHOWN:
-            _say(f"  … and {len(found) - _SHOWN} more.")
+            say(f"  … and {len(found) - _SHOWN} more.")
     if found:
         raise typer.Exit(_FAULTY)
 
@@ -159,9 +157,9 @@ def export(
     with _opened() as store:
         done = export_bundle(store, bundle, selection=chosen)
     if json:
-        _write_json({"path": str(done.path), "count": done.count, "left_out": done.left_out})
+        write_json({"path": str(done.path), "count": done.count, "left_out": done.left_out})
     else:
-        _say(str(done))
+        say(str(done))
 
 
 @cache_app.command("import")
@@ -177,9 +175,9 @@ def import_(
     with _opened() as store:
         done = import_bundle(store, bundle)
     if json:
-        _write_json({"count": done.count, "known": done.known, "conflicts": list(done.conflicts)})
+        write_json({"count": done.count, "known": done.known, "conflicts": list(done.conflicts)})
     else:
-        _say(str(done))
+        say(str(done))
 
 
 @cache_app.command()
@@ -219,19 +217,19 @@ def purge(
         beside = beside.chosen(model=model, before=chosen.before, open_too=open_batches)
         folder = str(store.folder)
         if not json:
-            _say(f"{folder}: {_answers(len(doomed))} of {len(store)} to delete.")
+            say(f"{folder}: {counted(len(doomed), 'answer')} of {len(store)} to delete.")
             for said in beside.going():
-                _say(said)
+                say(said)
         if yes:
             beside.remove()  # first: a process that follows a batch of it stops all
         removed = store.remove(doomed) if yes else 0
     if json:
         told = {"folder": folder, "chosen": len(doomed), "removed": removed}
-        _write_json({**told, "beside": beside.told()})
+        write_json({**told, "beside": beside.told()})
     elif yes:
-        _say(f"{_answers(removed)} deleted{', and what stood beside them' * bool(beside)}.")
+        say(f"{counted(removed, 'answer')} deleted{', and what stood beside them' * bool(beside)}.")
     else:
-        _say("Nothing is deleted yet; add --yes to delete them.")
+        say("Nothing is deleted yet; add --yes to delete them.")
 
 
 @contextmanager
@@ -283,15 +281,3 @@ def _said(record: Record) -> str:
         text = None
     line = " ".join((text if isinstance(text, str) else canonical_json(body)).split())
     return line if len(line) <= _SHOWN else f"{line[: _SHOWN // 2]} … {line[-_SHOWN // 2 :]}"
-
-
-def _answers(count: int) -> str:
-    return f"{count} answer{'' if count == 1 else 's'}"
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(harmless(line) + "\n")
-
-
-def _write_json(told: dict[str, Any]) -> None:
-    sys.stdout.write(json_text.dumps(told) + "\n")  # in ASCII: nothing in it acts on a terminal

@@ -5,6 +5,7 @@ What this module does not know: how the explanation came about.
 
 from __future__ import annotations
 
+import json as json_text
 import sys
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from spex_api.completions import JsonObject
     from spex_api.explanation import Explanation
 
 __all__ = ["INTERRUPTED", "check_folder", "deliver"]
@@ -42,7 +44,7 @@ def deliver(
     out: Path,
     *,
     json: bool,
-    render: Callable[[Explanation], str] = machine.render,
+    told: Callable[[Explanation], JsonObject] = machine.told,
     run: str = "",
 ) -> None:
     """Writes both files, and tells the story or the JSON object.
@@ -51,7 +53,7 @@ def deliver(
         explanation: what came out.
         out: the folder that receives the files.
         json: whether stdout is for a machine.
-        render: makes the JSON object.
+        told: makes the JSON object.
         run: the run's name, where it has one.
 
     Raises:
@@ -60,7 +62,8 @@ def deliver(
     explanation.to_json(out / "explanation.json")
     explanation.to_html(out / "report.html")
     if json:
-        sys.stdout.write(render(explanation))
+        line = json_text.dumps(told(explanation), ensure_ascii=False, allow_nan=False)
+        sys.stdout.write(line + "\n")
     else:
         console = Console()
         terminal.render(explanation, console)

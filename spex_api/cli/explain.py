@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_text
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,6 +18,7 @@ from spex_api.report import machine
 
 if TYPE_CHECKING:
     from spex_api.cli.job import Job
+    from spex_api.completions import JsonObject
     from spex_api.explanation import Explanation
 
 __all__ = ["explain"]
@@ -95,7 +95,7 @@ def explain(
         Console(stderr=True).print(_RESUME)
         raise typer.Exit(INTERRUPTED) from None
     run = _kept(job, spec, explanation)
-    deliver(explanation, out, json=json, render=partial(_told, run=run), run=run)
+    deliver(explanation, out, json=json, told=partial(_told, run=run), run=run)
 
 
 def _kept(job: Job, source: Path | None, explanation: Explanation) -> str:
@@ -112,7 +112,6 @@ def _kept(job: Job, source: Path | None, explanation: Explanation) -> str:
         return ""
 
 
-def _told(explanation: Explanation, *, run: str) -> str:
+def _told(explanation: Explanation, *, run: str) -> JsonObject:
     """The object of the explanation, with the run's name."""
-    told = {**json_text.loads(machine.render(explanation)), "run": run or None}
-    return json_text.dumps(told, ensure_ascii=False, allow_nan=False) + "\n"
+    return {**machine.told(explanation), "run": run or None}

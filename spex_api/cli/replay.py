@@ -34,6 +34,7 @@ from spex_api.spec import check_spec
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from spex_api.completions import JsonObject
     from spex_api.explanation import Explanation
 
 __all__ = ["replay"]
@@ -72,7 +73,7 @@ def replay(
             explanation = explained(job, mode="replay", on_event=line.draw)
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
-    deliver(explanation, out, json=json, render=_told)
+    deliver(explanation, out, json=json, told=_told)
 
 
 def _job(run: Path) -> Job:
@@ -169,8 +170,7 @@ def _answers_of(bundle: Path | None) -> Iterator[None]:
                 os.environ[name] = before
 
 
-def _told(explanation: Explanation) -> str:
+def _told(explanation: Explanation) -> JsonObject:
     """The object of `spex explain --json`, among what a replay of many has too."""
-    one = json_text.loads(machine.render(explanation))
-    told = {"findings": [], "explanations": [one], "usage": one["usage"]}
-    return json_text.dumps(told, ensure_ascii=False, allow_nan=False) + "\n"
+    one = machine.told(explanation)
+    return {"findings": [], "explanations": [one], "usage": one["usage"]}

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from spex_api.spec import ExplainSpec
 
-__all__ = ["KeptRun", "find_run", "keep_run", "kept_runs", "run_name", "runs_folder"]
+__all__ = ["KeptRun", "find_run", "keep_run", "kept_runs", "runs_folder"]
 
 _SHOWN: Final = 6
 _KEPT: Final = 32
@@ -60,9 +60,30 @@ class KeptRun(BaseModel):
     spec: JsonObject | None = None
     unasked: Ranges = ()
 
+    @classmethod
+    def of(
+        cls, spec: ExplainSpec, *, source: Path | None, model: str, unasked: Ranges = ()
+    ) -> KeptRun:
+        """What is kept of a run.
+
+        Args:
+            spec: the file and the flags, merged.
+            source: the file, if there was one.
+            model: who answered.
+            unasked: the masks that its budget left out.
+        """
+        return cls(
+            word=_word(source),
+            digest=_digest(spec),
+            at=datetime.now(UTC),
+            model=model,
+            spec=spec.model_dump(mode="json") if spec.cache.store_prompts else None,
+            unasked=unasked,
+        )
+
     @property
     def name(self) -> str:
-        """As it is printed."""
+        """As it is printed: the same for the same spec."""
         return f"{self.word}-{self.digest[:_SHOWN]}"
 
     @property
@@ -76,36 +97,13 @@ def runs_folder() -> Path:
     return answers_folder() / "runs"
 
 
-def run_name(spec: ExplainSpec, source: Path | None) -> str:
-    """The name of a run: the same for the same spec.
-
-    Args:
-        spec: the file and the flags, merged.
-        source: the file, if there was one.
-    """
-    return f"{_word(source)}-{_digest(spec)[:_SHOWN]}"
-
-
 def keep_run(spec: ExplainSpec, *, source: Path | None, model: str, unasked: Ranges = ()) -> str:
-    """Writes down what a run was about, and gives its name.
-
-    Args:
-        spec: the file and the flags, merged.
-        source: the file, if there was one.
-        model: who answered.
-        unasked: the masks that its budget left out.
+    """Writes down what a run was about, as `KeptRun.of` says it, and gives its name.
 
     Raises:
         OSError: it cannot be written.
     """
-    run = KeptRun(
-        word=_word(source),
-        digest=_digest(spec),
-        at=datetime.now(UTC),
-        model=model,
-        spec=spec.model_dump(mode="json") if spec.cache.store_prompts else None,
-        unasked=unasked,
-    )
+    run = KeptRun.of(spec, source=source, model=model, unasked=unasked)
     run.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     replace_whole(run.path, run.model_dump_json().encode())
     return run.name

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from spex_api.errors import UsageError
 from spex_api.events import EventHandler, Notice, ignore
 from spex_api.prompts import Prompt
-from spex_api.querying.answers.store import answers_folder
+from spex_api.querying.batches.journals import batches_folder
 from spex_api.querying.batches.opening import open_batches, run_name
 from spex_api.querying.budget import Budget
 from spex_api.querying.cache import Mode
@@ -95,7 +95,7 @@ async def open_function(
             batches = open_batches(
                 stack.adapter,
                 run=named,
-                folder=answers_folder() / "batches",
+                folder=batches_folder(),
                 ledger=stack.ledger,
                 price=terms.price,
                 on_event=on_event,

@@ -217,6 +217,16 @@ class Ledger:
             raise self._refusal("Others wait for room in the budget already.")
         return self._set_aside(amount)
 
+    def owe(self, requests: int, tokens: int, usd: float | None) -> Reservation:
+        """Sets so much aside whatever the caps are: it is paid already, or will be.
+
+        Args:
+            requests: how many attempts.
+            tokens: how many tokens they take at the most.
+            usd: what they cost at the most, in dollars; None where no price is known.
+        """
+        return self._set_aside(Amount.of(requests, tokens, usd))
+
     def _set_aside(self, amount: Amount) -> Reservation:
         self.reserved += amount
         return Reservation(self, amount)

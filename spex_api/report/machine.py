@@ -6,14 +6,15 @@ import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from spex_api.completions import JsonObject
     from spex_api.explanation import Explanation
 
-__all__ = ["render"]
+__all__ = ["told"]
 
 
-def render(explanation: Explanation) -> str:
+def told(explanation: Explanation) -> JsonObject:
     """The explanation as in its file, and what was sent now and what was on disk."""
-    stored = json.loads(explanation.to_json())
+    stored: JsonObject = json.loads(explanation.to_json())
     stored["usage"]["sent"] = explanation.usage.sent
     stored["usage"]["cached"] = explanation.usage.cached
-    return json.dumps(stored, ensure_ascii=False, allow_nan=False) + "\n"
+    return stored

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from spex_api.completions import WITHHELD, CompletionRequest, Outcome
 from spex_api.errors import ScoreError, UsageError
@@ -19,10 +19,11 @@ from spex_api.scores.settings import check_counts, check_share
 from spex_api.scores.similarity import Similarity
 from spex_api.scores.target import TargetLogProb
 from spex_api.scores.token_spelling import without_end
+from spex_api.scores.unopened import Unopened
 
 if TYPE_CHECKING:
     from spex_api.completions import Capabilities, Completion, Message
-    from spex_api.scores.score import Score, Scored
+    from spex_api.scores.score import Score
 
 __all__ = ["Auto", "as_score"]
 
@@ -34,7 +35,7 @@ _FEW: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Auto:
+class Auto(Unopened):
     """The best of the other scores, by what the endpoint gives and answers.
 
     With labels it is their log-odds where log-probs show them, and their frequency among sampled
@@ -50,6 +51,8 @@ class Auto:
         max_tokens: how long an answer is short.
         max_censored: the share of bounds or missing values above which a run is an error.
     """
+
+    missing: ClassVar[str] = "no score is chosen"
 
     labels: tuple[str, ...] = ()
     max_tokens: int = _MAX_TOKENS
@@ -141,29 +144,6 @@ class Auto:
         else:
             score = Similarity()
         return score.requests(messages, capabilities)
-
-    def value(self, completions: Sequence[Completion]) -> Scored:  # noqa: ARG002
-        """Nothing can be read before a score is chosen.
-
-        Raises:
-            ScoreError: always.
-        """
-        raise self._unopened
-
-    def check(self, answers: Sequence[Sequence[Completion]]) -> None:  # noqa: ARG002
-        """Nothing can be looked at before a score is chosen.
-
-        Raises:
-            ScoreError: always.
-        """
-        raise self._unopened
-
-    @property
-    def _unopened(self) -> ScoreError:
-        return ScoreError(
-            f"{self!r} was not opened, so no score is chosen.",
-            advice="Ask what `opening` asks, and use the score that `opened` returns.",
-        )
 
     def _of_labels(self, answer: Completion | None, untold: str) -> tuple[Score, str]:
         """The score of these labels, and why it is that one.

@@ -15,19 +15,20 @@ What this module does not know: how a log-prob is read (`target_reading`).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from spex_api.completions import WITHHELD, CompletionRequest, Way
 from spex_api.errors import ScoreError, UsageError
 from spex_api.scores.settings import check_counts, check_share, check_texts
 from spex_api.scores.target_draft import TargetDraft
 from spex_api.scores.token_spelling import SpeltText, TokenSpelling, spell_answer
+from spex_api.scores.unopened import Unopened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from spex_api.completions import Capabilities, Completion, Message
-    from spex_api.scores.score import Score, Scored
+    from spex_api.scores.score import Score
 
 __all__ = ["TargetLogProb"]
 
@@ -38,7 +39,7 @@ _USUAL: Final = 3
 
 
 @dataclass(frozen=True, slots=True, init=False, repr=False)
-class TargetLogProb:
+class TargetLogProb(Unopened):
     """`log p(target)` as the answer, in nats: the sum over its tokens, or their mean.
 
     The target is the model's answer to the whole prompt at temperature 0, exactly as it was
@@ -47,6 +48,10 @@ class TargetLogProb:
     had, stands in the `meaning` of the score that `opened` returns: at worst it is the log-prob of
     the first token alone.
     """
+
+    missing: ClassVar[str] = (
+        "how its target is spelt, and how its log-prob can be had, is not known"
+    )
 
     target: str | None
     per_token: bool
@@ -170,30 +175,6 @@ class TargetLogProb:
         pieces = tuple(text[at : at + _USUAL] for at in range(0, len(text), _USUAL))
         spelt = SpeltText(text, TokenSpelling(pieces))
         return self._draft(spelt, capabilities).requests(messages, capabilities)
-
-    def value(self, completions: Sequence[Completion]) -> Scored:  # noqa: ARG002
-        """Nothing can be read before the score is opened.
-
-        Raises:
-            ScoreError: always.
-        """
-        raise self._unopened
-
-    def check(self, answers: Sequence[Sequence[Completion]]) -> None:  # noqa: ARG002
-        """Nothing can be looked at before the score is opened.
-
-        Raises:
-            ScoreError: always.
-        """
-        raise self._unopened
-
-    @property
-    def _unopened(self) -> ScoreError:
-        return ScoreError(
-            f"{self!r} was not opened: how its target is spelt, and how its log-prob can be had, "
-            "is not known.",
-            advice="Ask what `opening` asks, and use the score that `opened` returns.",
-        )
 
     def _draft(self, target: SpeltText, capabilities: Capabilities) -> TargetDraft:
         known = target.spelling is not None and bool(target.spelling.ids)

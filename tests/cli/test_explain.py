@@ -17,28 +17,15 @@ from spex_api.cli.app import EXIT_STATUS, run
 from spex_api.decoding.auto import _DECODERS
 from spex_api.errors import SpexError
 from spex_api.index_weights import INDICES
+from tests.cli.toy_spec import TEXT, toy_spec
 
-TEXT = "The plot is bad and slow, yet her acting is never bad and the end is good, so good."
-SPEC = f"""
-model = "openai:toy"
-[prompt]
-template = "Positive or negative? {{text}}"
-text = "{TEXT}"
-[score]
-labels = ["positive", "negative"]
-[budget]
-requests = 120
-"""
+SPEC = toy_spec(120)
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch) -> Path:
-    """An empty folder to work in, with a spec in it."""
-    work = tmp_path / "work"
-    work.mkdir()
+def folder(work) -> Path:
+    """The folder to work in, with a spec in it."""
     (work / "spec.toml").write_text(SPEC)
-    monkeypatch.chdir(work)
-    monkeypatch.setenv("COLUMNS", "100")
     return work
 
 

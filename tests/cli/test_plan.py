@@ -11,34 +11,21 @@ from typer.testing import CliRunner
 
 from spex_api.cli.app import run
 from spex_api.cli.plan import plan
+from tests.cli.toy_spec import TEXT, toy_spec
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-TEXT = "The plot is bad and slow, yet her acting is never bad and the end is good, so good."
-SPEC = f"""
-model = "openai:toy"
-[prompt]
-template = "Positive or negative? {{text}}"
-text = "{TEXT}"
-[score]
-labels = ["positive", "negative"]
-[budget]
-requests = 120
-"""
+SPEC = toy_spec(120)
 
 app = typer.Typer(pretty_exceptions_enable=False)
 app.command()(plan)
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch) -> Path:
-    """An empty folder to work in, with a spec in it."""
-    work = tmp_path / "work"
-    work.mkdir()
+def folder(work) -> Path:
+    """The folder to work in, with a spec in it."""
     (work / "spec.toml").write_text(SPEC)
-    monkeypatch.chdir(work)
-    monkeypatch.setenv("COLUMNS", "100")
     return work
 
 

@@ -12,30 +12,15 @@ import pytest
 from spex_api.cli.app import run
 from spex_api.querying.answers.bundle import export_bundle
 from spex_api.querying.answers.store import DiskStore
+from tests.cli.toy_spec import TEXT, toy_spec
 
-TEXT = "The plot is bad and slow, yet her acting is never bad and the end is good, so good."
-SPEC = f"""
-model = "openai:toy"
-[prompt]
-template = "Positive or negative? {{text}}"
-text = "{TEXT}"
-[score]
-labels = ["positive", "negative"]
-[budget]
-requests = 80
-[decode]
-decoder = "lasso"
-"""
+SPEC = toy_spec(80, "lasso")
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch) -> Path:
-    """An empty folder to work in, with a spec in it."""
-    work = tmp_path / "work"
-    work.mkdir()
+def folder(work) -> Path:
+    """The folder to work in, with a spec in it."""
     (work / "spec.toml").write_text(SPEC)
-    monkeypatch.chdir(work)
-    monkeypatch.setenv("COLUMNS", "100")
     return work
 
 

@@ -11,37 +11,26 @@ from pathlib import Path
 import pytest
 
 from spex_api.cli.app import run
-from spex_api.cli.runs import find_run, keep_run, kept_runs, run_name, runs_folder
+from spex_api.cli.runs import KeptRun, find_run, keep_run, kept_runs, runs_folder
 from spex_api.errors import SpecError
 from spex_api.spec import check_spec, read_spec
+from tests.cli.toy_spec import toy_spec
 
-TEXT = "The plot is bad and slow, yet her acting is never bad and the end is good, so good."
-SPEC = f"""
-model = "openai:toy"
-[prompt]
-template = "Positive or negative? {{text}}"
-text = "{TEXT}"
-[score]
-labels = ["positive", "negative"]
-[budget]
-requests = 80
-[decode]
-decoder = "lasso"
-"""
+SPEC = toy_spec(80, "lasso")
 
 
 def spec(**more):
     return check_spec({"prompt": {"template": "{text}", "text": "a b"}, **more}, source="a test")
 
 
+def run_name(of, source):
+    return KeptRun.of(of, source=source, model="m").name
+
+
 @pytest.fixture
-def folder(tmp_path, monkeypatch) -> Path:
-    """An empty folder to work in, with a spec in it."""
-    work = tmp_path / "work"
-    work.mkdir()
+def folder(work) -> Path:
+    """The folder to work in, with a spec in it."""
     (work / "review.toml").write_text(SPEC)
-    monkeypatch.chdir(work)
-    monkeypatch.setenv("COLUMNS", "100")
     return work
 
 

@@ -15,7 +15,16 @@ from spex_api.completions import Completion, CompletionRequest, Message, Usage
 if TYPE_CHECKING:
     from tests.querying.virtual_clock import VirtualClock
 
-__all__ = ["MINUTE", "MOST", "Arrival", "Endpoint", "asking", "heaviest_minute", "steady_use"]
+__all__ = [
+    "MINUTE",
+    "MOST",
+    "Arrival",
+    "Endpoint",
+    "asking",
+    "heaviest_minute",
+    "steady_use",
+    "wound_up",
+]
 
 MINUTE = 60.0
 MOST = 12
@@ -87,6 +96,19 @@ def heaviest_minute(arrivals: list[Arrival], dimension: int) -> int:
             total -= window.popleft().amount(dimension)
         heaviest = max(heaviest, total)
     return heaviest
+
+
+def wound_up(loop, tasks, run):
+    """What is left in the loop, which is closed, once all tasks were cancelled and have ended."""
+    for task in tasks:
+        task.cancel()
+    run()
+    for task in tasks:
+        assert task.done()
+        task.cancelled() or task.exception()
+    left = asyncio.all_tasks(loop)
+    loop.close()
+    return left
 
 
 async def steady_use(clock, adapter, endpoint, limits, *, latency=0.05, size=20, minutes=3):

@@ -37,6 +37,7 @@ from tests.querying.counting_endpoint import (
     asking,
     heaviest_minute,
     steady_use,
+    wound_up,
 )
 from tests.querying.virtual_clock import VirtualClock
 
@@ -257,14 +258,7 @@ class StackMachine(RuleBasedStateMachine):
                 self.ends()
                 self.recovers()
         finally:
-            for task in self.tasks:
-                task.cancel()
-            self.run()
-            for task in self.tasks:
-                assert task.done()
-                task.cancelled() or task.exception()
-            left = asyncio.all_tasks(self.loop)
-            self.loop.close()
+            left = wound_up(self.loop, self.tasks, self.run)
         assert not left
 
     def ends(self):

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from spex_api.errors import BatchError
+from spex_api.querying.answers.store import answers_folder
 from spex_api.querying.batches.journal import open_chunks
 from spex_api.querying.batches.journal_file import alone, check_rights, read_state, unusable
 
@@ -21,9 +22,14 @@ if TYPE_CHECKING:
 
     from spex_api.querying.batches.endpoint import Chunk
 
-__all__ = ["KeptJournal", "kept_journals", "throw_away"]
+__all__ = ["KeptJournal", "batches_folder", "kept_journals", "throw_away"]
 
 _SHORT = 12
+
+
+def batches_folder() -> Path:
+    """Where journals are kept, beside the answers."""
+    return answers_folder() / "batches"
 
 
 @dataclass(frozen=True, slots=True)

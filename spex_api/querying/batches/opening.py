@@ -21,7 +21,6 @@ from spex_api.querying.batches.costs import BatchCosts
 from spex_api.querying.batches.endpoint import BatchEndpoint, HasBatches
 from spex_api.querying.batches.journal import open_journal
 from spex_api.querying.cache import Cached, Mode
-from spex_api.querying.ledger import Amount, Reservation
 from spex_api.querying.policy import Policy
 from spex_api.querying.pricing import FREE, batch_price_of
 from spex_api.querying.telemetry import Traced
@@ -36,23 +35,6 @@ if TYPE_CHECKING:
     from spex_api.querying.pricing import Price
 
 __all__ = ["FillFirst", "batches_of", "open_batches", "run_name"]
-
-
-class _Purse:
-    """A ledger, in which a debt of an earlier run has room whatever the cap is."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-
-    def reserve(self, requests: int, tokens: int, usd: float | None) -> Reservation:
-        """Sets so much aside, as the ledger does."""
-        return self._ledger.reserve(requests, tokens, usd)
-
-    def owe(self, requests: int, tokens: int, usd: float | None) -> Reservation:
-        """Sets so much aside without a question: the ledger then lets go so much less."""
-        amount = Amount.of(requests, tokens, usd)
-        self._ledger.reserved += amount
-        return Reservation(self._ledger, amount)
 
 
 FillFirst = Callable[[Iterable[CompletionRequest]], Awaitable[Filled]]
@@ -148,7 +130,7 @@ async def open_batches(
                 endpoint,
                 cache=cached,
                 journal=journal,
-                costs=BatchCosts(_Purse(ledger), tariff),
+                costs=BatchCosts(ledger, tariff),
                 clock=clock,
                 on_event=on_event,
             )
