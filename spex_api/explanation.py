@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from spex_api.claims import Causes  # noqa: TC001 - pydantic reads it
 from spex_api.completions import JsonObject  # noqa: TC001 - pydantic reads it
 from spex_api.errors import UsageError
 from spex_api.fidelity import Faithfulness
@@ -125,6 +126,8 @@ class Explanation:
         ending: how the inquiry ended, in a sentence, where there was a target.
         spec: the spec file and flags of the run, where it was one of the command line: what
             `spex replay` rebuilds it from.
+        causes: what brings the answer about, put to the test near the full prompt; None where it
+            was not tested.
     """
 
     prompt: Prompt | None
@@ -141,6 +144,7 @@ class Explanation:
     target: float | None = None
     ending: str = ""
     spec: JsonObject | None = None
+    causes: Causes | None = None
 
     @property
     def baseline(self) -> float:
@@ -269,6 +273,7 @@ class _Stored(_Border):
     target: float | None = None
     ending: str = ""
     spec: JsonObject | None = None
+    causes: Causes | None = None
     index: str
     order: int
     baseline: float
@@ -293,6 +298,7 @@ class _Stored(_Border):
             target=explanation.target,
             ending=explanation.ending,
             spec=explanation.spec,
+            causes=explanation.causes,
             index=found.index,
             order=found.order,
             baseline=found.baseline,
@@ -346,6 +352,7 @@ class _Stored(_Border):
             target=self.target,
             ending=self.ending,
             spec=self.spec,
+            causes=self.causes,
         )
 
 
