@@ -96,6 +96,8 @@ class Kind(StrEnum):
     other is removed too."""
     POSITION = "a position"
     """It is where the part stands: moving it flips the answer."""
+    SUFFICIENT = "parts that suffice"
+    """With these alone, all others left out, the answer stays; with fewer of them it does not."""
     MIXED = "parts that work in a way of their own"
     """None of the above; the trials show which."""
 

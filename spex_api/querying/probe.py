@@ -26,6 +26,7 @@ from spex_api.errors import (
     ScoreError,
     SpexError,
 )
+from spex_api.querying.afresh import afresh
 from spex_api.querying.clock import Clock, RealClock
 from spex_api.querying.probing.answer import Asked
 from spex_api.querying.probing.inquiry import Inquiry
@@ -201,7 +202,7 @@ def _rest(
         yield Asked.WARM, warm
     if not inquiry.knows_variance:
         for times in range(1, _REPEATS):
-            yield Asked.REPEAT, _again(whole, times)
+            yield Asked.REPEAT, afresh(whole, times)
 
 
 def _between(num_features: int, masks: NDArray[np.uint8] | None, seed: int) -> Iterator[list[int]]:
@@ -210,14 +211,6 @@ def _between(num_features: int, masks: NDArray[np.uint8] | None, seed: int) -> I
     given = fresh_masks(none, _RANDOM_MASKS, seed=seed) if masks is None else masks
     partial = given[given.any(axis=1) & ~given.all(axis=1)]
     yield from partial[:_RANDOM_MASKS].tolist()
-
-
-def _again(question: Question, times: int) -> Question:
-    """The same question, kept under another key: `sample_index` is never sent."""
-    stride = 1 + max(request.sample_index for request in question)
-    return tuple(
-        replace(request, sample_index=request.sample_index + times * stride) for request in question
-    )
 
 
 def _warm(question: Question) -> Question:
