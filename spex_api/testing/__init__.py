@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from spex_api.testing.dialects import known_words
     from spex_api.testing.fault_server import FaultServer
     from spex_api.testing.functions import FunctionAdapter, planted_transform
+    from spex_api.testing.pipelines import PlantedPipeline, planted_pipeline
     from spex_api.testing.process import server_process
     from spex_api.testing.script import (
         BatchPlan,
@@ -31,11 +32,13 @@ __all__ = [
     "Fault",
     "FaultServer",
     "FunctionAdapter",
+    "PlantedPipeline",
     "Route",
     "Row",
     "Script",
     "holding",
     "known_words",
+    "planted_pipeline",
     "planted_transform",
     "server_process",
 ]
@@ -43,7 +46,9 @@ __all__ = [
 _HOMES = {
     "FaultServer": "fault_server",
     "FunctionAdapter": "functions",
+    "PlantedPipeline": "pipelines",
     "known_words": "dialects",
+    "planted_pipeline": "pipelines",
     "planted_transform": "functions",
     "server_process": "process",
 }
