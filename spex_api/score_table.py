@@ -30,6 +30,7 @@ class ScoreTable(BaseModel):
         kind: which; without it the log-odds of the labels, or without labels what suits the
             endpoint ("auto").
         labels: words, the first against the others.
+        says: a text that is a hit wherever it stands in an answer, in place of labels.
         pattern: a regular expression that finds a hit, in place of labels.
         field: the path of a field in a JSON answer, as "verdict.label", in place of labels.
         equals: the field's value that is a hit.
@@ -46,7 +47,8 @@ class ScoreTable(BaseModel):
         high: the highest one.
         samples: how many answers are drawn under each mask.
         scale: of a frequency, "log_odds" or "probability".
-        temperature: at which answers are drawn.
+        temperature: at which answers are drawn; at 0 there is one, so samples is 1 and scale is
+            "probability".
         max_tokens: how long an answer may be.
         max_censored: the share of bounds or missing values above which a run is an error.
     """
@@ -55,6 +57,7 @@ class ScoreTable(BaseModel):
 
     kind: ScoreKind | None = None
     labels: list[str] | None = None
+    says: str | None = None
     pattern: str | None = None
     field: str | None = None
     equals: str | bool | int | float | None = None
@@ -72,6 +75,6 @@ class ScoreTable(BaseModel):
     high: int | float | None = None
     samples: int | None = Field(default=None, ge=1)
     scale: Literal["log_odds", "probability"] | None = None
-    temperature: float | None = Field(default=None, gt=0)
+    temperature: float | None = Field(default=None, ge=0)
     max_tokens: int | None = Field(default=None, ge=1)
     max_censored: float = Field(default=0.5, ge=0, le=1)

@@ -6,7 +6,15 @@ from spex_api.scores.frequency import LabelFrequency
 from spex_api.scores.function import Function
 from spex_api.scores.judge import Judge
 from spex_api.scores.label import LabelLogOdds
-from spex_api.scores.matching import JsonField, Matcher, Pattern, Predicate, Refusal, Words
+from spex_api.scores.matching import (
+    JsonField,
+    Matcher,
+    Pattern,
+    Predicate,
+    Refusal,
+    Says,
+    Words,
+)
 from spex_api.scores.numeric import Numeric
 from spex_api.scores.score import Labelled, Opening, Score, Scored, Seconded
 from spex_api.scores.similarity import Similarity
@@ -27,6 +35,7 @@ __all__ = [
     "Pattern",
     "Predicate",
     "Refusal",
+    "Says",
     "Score",
     "Scored",
     "Seconded",

@@ -50,7 +50,7 @@ class LabelFrequency:
         samples: k, how many answers are drawn under each mask.
         scale: "log_odds", in nats, or "probability".
         max_tokens: how long an answer may be.
-        temperature: at which they are drawn.
+        temperature: at which they are drawn. At 0 there is one answer, and the value is 1 or 0.
         match: tells the hits, where words do not.
         max_censored: the share of masks without a value, and among the first answers the share of
             those that hold no label, above which a run is an error.
@@ -78,7 +78,8 @@ class LabelFrequency:
 
         Raises:
             UsageError: neither labels nor a matcher, or both; labels that are not different; an
-                unknown scale; a count below 1; or a temperature at which all answers are equal.
+                unknown scale; a count below 1; or several answers at a temperature at which all are
+                equal.
         """
         if bool(labels) == (match is not None):
             raise UsageError(
@@ -89,7 +90,7 @@ class LabelFrequency:
         if match is not None and not isinstance(match, Matcher):
             raise UsageError(
                 f"{match!r} is no matcher: it has no label, or cannot match.",
-                advice="Use one of spex_api.scores: Words, Pattern, JsonField, Refusal, or "
+                advice="Use one of spex_api.scores: Says, Words, Pattern, JsonField, Refusal, or "
                 "Predicate(your_function).",
             )
         if scale not in ("log_odds", "probability"):
@@ -98,12 +99,14 @@ class LabelFrequency:
         check_share(max_censored)
         if isinstance(temperature, bool) or not isinstance(temperature, int | float):
             raise UsageError(f"A temperature is a number, not {temperature!r}.")
-        if not temperature > 0:
+        if not temperature >= 0:
+            raise UsageError(f"A temperature is 0 or above, not {temperature:g}.")
+        if temperature == 0 and (samples > 1 or scale != "probability"):
             raise UsageError(
-                f"At the temperature {temperature:g} all answers are the likeliest one: there is "
-                "no frequency to be seen.",
+                "At the temperature 0 all answers are the likeliest one: there is no frequency to "
+                "be seen.",
                 advice="Leave the temperature at 1, where answers come as often as they are "
-                "likely.",
+                'likely; or ask for the one answer, with samples=1 and scale="probability".',
             )
         kept = Words(*labels).labels if labels else ()
         object.__setattr__(self, "labels", kept)
@@ -132,6 +135,8 @@ class LabelFrequency:
         of = self._matcher.label
         if len(self.labels) > 1:
             of += f" over {' and '.join(map(repr, self.labels[1:]))}, or neither,"
+        if not self.temperature:
+            return f"1 where the likeliest answer is {of}, else 0"
         unit = "log-odds" if self.scale == "log_odds" else "share"
         nats = ", in nats" if self.scale == "log_odds" else ""
         return f"{unit} of {of} among {self.samples} sampled answers{nats}"
@@ -163,7 +168,7 @@ class LabelFrequency:
             return Scored(math.nan)
         if self.scale == "probability":
             p = (hits + 0.5) / (trials + 1)
-            return Scored(hits / trials, p * (1 - p) / trials)
+            return Scored(hits / trials, p * (1 - p) / trials if self.temperature else 0.0)
         misses = trials - hits
         odds = math.log((hits + 0.5) / (misses + 0.5))
         variance = (trials + 1) * (trials + 2) / (trials * (hits + 1) * (misses + 1))

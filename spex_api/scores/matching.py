@@ -24,6 +24,7 @@ __all__ = [
     "Pattern",
     "Predicate",
     "Refusal",
+    "Says",
     "Words",
     "excerpt",
     "qualified_name",
@@ -33,6 +34,9 @@ _MOST_BRACES = 100
 """Of text that only looks like JSON, so many beginnings are tried."""
 
 _DECODER = json.JSONDecoder()
+
+_EMPHASIS = re.compile(r"[*`]+|__")
+"""Markdown's marks, which are no part of what is said."""
 
 
 @runtime_checkable
@@ -95,6 +99,36 @@ class Words:
     def matches(self, text: str) -> bool:
         """Whether the first label is the one."""
         return self.found(text) == self.labels[0]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Says:
+    """Answers that say this text, wherever it stands in them.
+
+    Without regard to case, spaces, line breaks and marks of emphasis, and as words of its own: "15
+    days" is in "**15** Days", and not in "115 days".
+    """
+
+    text: str
+
+    def __post_init__(self) -> None:
+        check_texts(says=self.text)
+        if not folded(self.text):
+            raise UsageError("What an answer says is empty, so every answer would hit.")
+
+    def __repr__(self) -> str:
+        return f"Says({self.text!r})"
+
+    @property
+    def label(self) -> str:
+        """The text, quoted."""
+        return f"what says {self.text!r}"
+
+    def matches(self, text: str) -> bool:
+        """Whether it stands in the answer."""
+        wanted = folded(self.text)
+        as_read = (text, _EMPHASIS.sub("", text))
+        return any(place_of(wanted, folded(each)) >= 0 for each in as_read)
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -13,7 +13,7 @@ from spex_api.scores.auto import Auto
 from spex_api.scores.frequency import LabelFrequency
 from spex_api.scores.judge import Judge
 from spex_api.scores.label import LabelLogOdds
-from spex_api.scores.matching import JsonField, Matcher, Pattern, Refusal
+from spex_api.scores.matching import JsonField, Matcher, Pattern, Refusal, Says
 from spex_api.scores.numeric import Numeric
 from spex_api.scores.similarity import Similarity
 from spex_api.scores.target import TargetLogProb
@@ -75,6 +75,7 @@ def _log_odds(*, labels: list[str], **settings: Any) -> Score:  # noqa: ANN401 -
 def _frequency(
     *,
     labels: list[str] | None = None,
+    says: str | None = None,
     pattern: str | None = None,
     field: str | None = None,
     equals: str | float | bool | None = None,
@@ -82,6 +83,8 @@ def _frequency(
     **settings: Any,  # noqa: ANN401 - as above
 ) -> Score:
     matchers: list[Matcher] = []
+    if says is not None:
+        matchers.append(Says(says))
     if pattern is not None:
         matchers.append(Pattern(pattern))
     if (field is None) is not (equals is None):
@@ -113,6 +116,7 @@ _KINDS: Final[dict[ScoreKind, _Kind]] = {
         takes=frozenset(
             {
                 "labels",
+                "says",
                 "pattern",
                 "field",
                 "equals",

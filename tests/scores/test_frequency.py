@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from spex_api import Budget, Explanation, LabelFrequency, Prompt, explain_sync
 from spex_api.completions import Capabilities, Completion, Draw, Message, Outcome, Usage
 from spex_api.errors import ScoreError, UsageError
-from spex_api.scores import Pattern, Refusal
+from spex_api.scores import Pattern, Refusal, Scored
 
 MESSAGES = (Message("user", "Well?"),)
 SILENT = Capabilities(top_logprobs=0, concurrency=4, free=True, temperature=False)
@@ -88,6 +88,16 @@ def test_the_probability_is_the_share_itself():
     assert found.draws is None
 
 
+def test_at_the_temperature_0_there_is_one_answer_and_no_noise():
+    """The value says whether it hits; the question is asked as the likeliest answer's is."""
+    score = LabelFrequency("yes", samples=1, scale="probability", temperature=0)
+    assert [score.value(answers(text)) for text in ("Yes.", "No.")] == [Scored(1.0), Scored(0.0)]
+    (asked,) = score.requests(MESSAGES, Capabilities())
+    assert (asked.temperature, asked.num_samples) == (0, 1)
+    assert score.meaning == "1 where the likeliest answer is 'yes', else 0"
+    assert eval(repr(score)) == score  # noqa: S307 - our own repr
+
+
 def test_each_sample_is_a_question_of_its_own():
     """Their indices differ, so none is another's answer; several are drawn at once where it can."""
     score = LabelFrequency("yes", "no", samples=7)
@@ -136,6 +146,8 @@ def test_answers_without_labels_are_told_before_the_rest_is_paid_for():
         lambda: LabelFrequency("yes", samples=0),
         lambda: LabelFrequency("yes", scale="odds"),
         lambda: LabelFrequency("yes", temperature=0),
+        lambda: LabelFrequency("yes", temperature=0, samples=1),
+        lambda: LabelFrequency("yes", temperature=-1),
         lambda: LabelFrequency(match="yes"),
     ],
 )

@@ -14,6 +14,7 @@ from spex_api.scores import (
     Numeric,
     Pattern,
     Refusal,
+    Says,
     Similarity,
     TargetLogProb,
 )
@@ -46,6 +47,10 @@ TABLES = [
         LabelFrequency(match=JsonField("verdict", 1)),
     ),
     ({"kind": "label_frequency", "refusal": True}, LabelFrequency(match=Refusal())),
+    (
+        {"kind": "label_frequency", "says": "15 days", "temperature": 0.2},
+        LabelFrequency(match=Says("15 days"), temperature=0.2),
+    ),
     ({"kind": "target_log_prob"}, TargetLogProb()),
     (
         {"kind": "target_log_prob", "target": " Paris", "per_token": True, "way": "steps"},
@@ -77,7 +82,7 @@ def test_each_kind_has_its_score(table, score):
         ({"kind": "similarity", "labels": LABELS}, "has 'labels', which similarity", "It takes"),
         ({"kind": "label_frequency", "field": "a"}, "one of 'field' and 'equals'", ""),
         (
-            {"kind": "label_frequency", "pattern": "a", "refusal": True},
+            {"kind": "label_frequency", "pattern": "a", "says": "b"},
             "in more than one way",
             "Keep one",
         ),
