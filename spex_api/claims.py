@@ -135,6 +135,9 @@ class Causes:
         calls: how many answers the test took.
         alpha: the probability with which any cause at all is confirmed where there is none.
         advice: where nothing is confirmed: what to do; else "".
+        threshold: the value that parts the answers of which the outcome holds from the others; None
+            where it is not the value that tells.
+        above: whether it holds above the threshold, or below it.
     """
 
     outcome: str
@@ -143,6 +146,8 @@ class Causes:
     calls: int
     alpha: float = 0.05
     advice: str = ""
+    threshold: float | None = None
+    above: bool = True
 
     @property
     def confirmed(self) -> tuple[Cause, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -20,6 +20,7 @@ from spex_api.errors import UsageError
 from spex_api.fidelity import Faithfulness
 from spex_api.indices import Interactions, Interval
 from spex_api.prompts import Prompt  # noqa: TC001 - pydantic reads it
+from spex_api.provenance import Cost, Pipeline, Provenance
 from spex_api.transforms import FourierTransform, Support
 
 if TYPE_CHECKING:
@@ -28,79 +29,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Cost", "Explanation", "Provenance"]
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What an explanation took in all, and of it what was sent now.
-
-    Attributes:
-        requests: how many answers it stands on.
-        input_tokens: in all of them.
-        output_tokens: in all of them.
-        usd: what all of them cost, or None where the price is not known.
-        sent: how many requests were sent now, failed ones among them.
-        cached: how many answers were on disk.
-    """
-
-    requests: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    usd: float | None = None
-    sent: int = field(default=0, compare=False)
-    cached: int = field(default=0, compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Provenance:
-    """Where the numbers come from.
-
-    Attributes:
-        model: the name that was asked for.
-        endpoint: who answered.
-        served: how many answers each served model gave, by its name and fingerprint.
-        score: as it is written in Python.
-        meaning: what a value is, and in which unit.
-        seed: of the masks and of the bootstrap.
-        planned: how many masks were to be asked, up to where a target was reached.
-        samples: how many the fit has seen.
-        censored: how many values are only bounds.
-        without_value: how many answers hold no value.
-        refused: how many masks the endpoint refused for good.
-        full: the measured value of the whole prompt, where there is one.
-        empty: the measured value with every feature masked, where there is one.
-        version: of this package.
-        keep: the probability with which the masks kept each feature.
-        withheld: how many answers the model declined or a filter took away.
-        noise_floor: the standard deviation of the value when the whole prompt was asked again and
-            again; None where nobody looked.
-        warnings: what else to know of the answers, a sentence each.
-        chosen: why this score, where it was chosen for its user; else "".
-        unasked: rows of masks that the budget ended before, as ranges, both ends included: what a
-            replay leaves out again.
-    """
-
-    model: str
-    endpoint: str
-    served: dict[str, int]
-    score: str
-    meaning: str
-    seed: int
-    planned: int
-    samples: int
-    censored: int
-    without_value: int
-    refused: int
-    full: float | None
-    empty: float | None
-    version: str
-    keep: float = 0.5
-    withheld: int = 0
-    noise_floor: float | None = None
-    warnings: tuple[str, ...] = ()
-    chosen: str = ""
-    unasked: tuple[tuple[int, int], ...] = ()
+__all__ = ["Cost", "Explanation", "Pipeline", "Provenance"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,6 +57,7 @@ class Explanation:
             `spex replay` rebuilds it from.
         causes: what brings the answer about, put to the test near the full prompt; None where it
             was not tested.
+        pipeline: the user's own function, where one was explained.
     """
 
     prompt: Prompt | None
@@ -145,6 +75,7 @@ class Explanation:
     ending: str = ""
     spec: JsonObject | None = None
     causes: Causes | None = None
+    pipeline: Pipeline | None = None
 
     @property
     def baseline(self) -> float:
@@ -172,7 +103,8 @@ class Explanation:
 
     def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
         """The explanation as JSON, and in a file where a path is given."""
-        stored = _Stored.of(self).model_dump(mode="json")
+        # Through pydantic's own text, which has words for an evidence without bounds.
+        stored = json.loads(_Stored.of(self).model_dump_json())
         text = json.dumps(stored, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         if path is not None:
             Path(path).write_text(text, encoding="utf-8")
@@ -208,7 +140,7 @@ class Explanation:
 
 
 class _Border(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
 
 
 class _Term(_Border):
@@ -274,6 +206,7 @@ class _Stored(_Border):
     ending: str = ""
     spec: JsonObject | None = None
     causes: Causes | None = None
+    pipeline: Pipeline | None = None
     index: str
     order: int
     baseline: float
@@ -299,6 +232,7 @@ class _Stored(_Border):
             ending=explanation.ending,
             spec=explanation.spec,
             causes=explanation.causes,
+            pipeline=explanation.pipeline,
             index=found.index,
             order=found.order,
             baseline=found.baseline,
@@ -353,6 +287,7 @@ class _Stored(_Border):
             ending=self.ending,
             spec=self.spec,
             causes=self.causes,
+            pipeline=self.pipeline,
         )
 
 

@@ -1,0 +1,39 @@
+"""An explanation as a file: what is stored comes back as it was."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+
+import spex_api as spex
+from spex_api.claims import UNCHANGED, Arrangement, Cause, Causes, Claim, Kind, Trial
+from spex_api.explanation import Pipeline
+
+
+def test_causes_and_the_pipeline_come_back_as_they_were():
+    """With an evidence without bounds and an answer without a value, for which JSON has no words."""
+    claim = Claim(UNCHANGED, Arrangement((1,)), math.inf, confirmed=True)
+    causes = Causes(
+        outcome="the answer says '25 days'",
+        causes=(Cause(Kind.ALONE, (1,), (claim,)),),
+        trials=(Trial(UNCHANGED, 1, 1, ("25 days", ""), (1.0, math.nan)),),
+        calls=2,
+        threshold=0.5,
+        above=False,
+    )
+    pipeline = Pipeline("leave:answer", {"documents": ["a", {"text": "b"}]}, {"documents": ""})
+    plain = spex.explain_function(lambda masks: masks[:, 0] * 1.0, num_features=3)
+    told = replace(plain, causes=causes, pipeline=pipeline).to_json()
+    back = spex.Explanation.from_json(told)
+    assert back.to_json() == told
+    assert back.pipeline == pipeline
+    assert back.causes is not None
+    assert back.causes.causes == causes.causes
+    assert back.causes.threshold == 0.5
+    assert math.isnan(back.causes.trials[0].values[1])
+    json.loads(told, parse_constant=_refused)
+
+
+def _refused(constant: str) -> None:
+    raise AssertionError(f"{constant} is no JSON.")
