@@ -202,9 +202,11 @@ class Engine:
         line, self._line = self._line, None
         if line and line.loop is asyncio.get_running_loop():
             await line.client.aclose()
-        held = [self.server]
+        await asyncio.to_thread(self.stop)
+
+    def stop(self) -> None:
+        """Stops the server. Blocks: the end of the last reference waits for its threads."""
         self.server = None
-        await asyncio.to_thread(held.clear)  # the last reference: its end waits for the threads
 
 
 def start(weights: Path, *, name: str) -> Engine:

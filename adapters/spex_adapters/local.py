@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import replace
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,9 +29,50 @@ from spex_api.errors import MissingExtra, UsageError
 from spex_api.events import Event, EventHandler, ignore
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from spex_api.completions import Completion, CompletionRequest, JsonObject
 
-__all__ = ["LocalAdapter", "connect"]
+__all__ = ["LocalAdapter", "Served", "connect", "serve"]
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """Where the embedded model can be reached by a client of OpenAI's API.
+
+    Attributes:
+        base_url: on loopback.
+        api_key: of this one server.
+        model: the name of the weights.
+    """
+
+    base_url: str
+    api_key: str = field(repr=False)
+    model: str
+
+
+@contextmanager
+def serve(file: Path | None = None, *, on_event: EventHandler = ignore) -> Iterator[Served]:
+    """The embedded model for a client of OpenAI's API, for as long as the context lasts.
+
+    For a pipeline that talks to a model through a client of its own, as in examples and tests.
+
+    Args:
+        file: a GGUF file, or None for SmolLM2-135M-Instruct.
+        on_event: is told of the download.
+
+    Raises:
+        MissingExtra: the engine is not installed, or the weights cannot be fetched.
+        UsageError: the file is no GGUF file, or cannot be loaded.
+    """
+    if file is not None:
+        _check(file)
+    weights = fetch(SMOLLM2, on_event=on_event) if file is None else file
+    engine = start(weights, name=weights.stem)
+    try:
+        yield Served(f"{engine.address}/v1", engine.password, weights.stem)
+    finally:
+        engine.stop()
 
 
 def connect(model: str, *, on_event: EventHandler) -> LocalAdapter:
