@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         Says,
         Similarity,
         TargetLogProb,
+        ToolCalled,
         Words,
     )
     from spex_api.transforms import FourierTransform
@@ -64,6 +65,7 @@ __all__ = [
     "Similarity",
     "SpexError",
     "TargetLogProb",
+    "ToolCalled",
     "Words",
     "explain",
     "explain_function",
@@ -100,6 +102,7 @@ _HOMES = {
     "Similarity": "scores",
     "SpexError": "errors",
     "TargetLogProb": "scores",
+    "ToolCalled": "scores",
     "Words": "scores",
     "explain": "explainer",
     "explain_function": "explainer",

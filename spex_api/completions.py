@@ -186,6 +186,7 @@ class Draw:
 
     text: str
     outcome: Outcome = Outcome.ANSWERED
+    tool_calls: tuple[ToolCall, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +259,7 @@ class Completion:
     @property
     def draws(self) -> tuple[Draw, ...]:
         """All answers that were drawn, this one first."""
-        return (Draw(self.text, self.outcome), *self.others)
+        return (Draw(self.text, self.outcome, self.tool_calls), *self.others)
 
 
 @dataclass(frozen=True, slots=True)

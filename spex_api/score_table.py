@@ -35,6 +35,7 @@ class ScoreTable(BaseModel):
         field: the path of a field in a JSON answer, as "verdict.label", in place of labels.
         equals: the field's value that is a hit.
         refusal: whether a refusal is a hit, in place of labels.
+        tool: the name of a tool whose call is a hit, in place of labels.
         target: the text whose log-prob is read; without it the model's own answer.
         per_token: whether that is divided by the number of its tokens.
         way: how it is asked for: "prompt_logprobs", "echo", "grammar" or "steps".
@@ -62,6 +63,7 @@ class ScoreTable(BaseModel):
     field: str | None = None
     equals: str | bool | int | float | None = None
     refusal: bool | None = None
+    tool: str | None = None
     target: str | None = None
     per_token: bool | None = None
     way: Literal["prompt_logprobs", "echo", "grammar", "steps"] | None = None

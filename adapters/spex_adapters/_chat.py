@@ -217,14 +217,18 @@ def read_chat(raw: str) -> Completion:
         usage=_usage(reply.usage or _Usage()),
         raw=raw,
         others=tuple(
-            Draw(each.message.content or each.message.refusal or "", _outcome(each))
+            Draw(each.message.content or each.message.refusal or "", _outcome(each), _calls(each))
             for each in reply.choices[1:]
         ),
-        tool_calls=tuple(
-            ToolCall(call.id or "", call.function.name, call.function.arguments)
-            for call in choice.message.tool_calls or ()
-            if call.function
-        ),
+        tool_calls=_calls(choice),
+    )
+
+
+def _calls(choice: _Choice) -> tuple[ToolCall, ...]:
+    return tuple(
+        ToolCall(call.id or "", call.function.name, call.function.arguments)
+        for call in choice.message.tool_calls or ()
+        if call.function
     )
 
 

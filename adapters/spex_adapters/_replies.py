@@ -147,7 +147,7 @@ def _completed(body: JsonObject, raw: str, *, echoes: bool) -> Completion:
         raw=raw,
         tokens=places[split:],
         prompt_tokens=_without_closing(read) if echoes or told.prompt else read,
-        others=tuple(Draw(each.text, each.outcome) for each in rest),
+        others=tuple(Draw(each.text, each.outcome, each.tool_calls) for each in rest),
     )
 
 

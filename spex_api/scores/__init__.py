@@ -19,6 +19,7 @@ from spex_api.scores.numeric import Numeric
 from spex_api.scores.score import Labelled, Opening, Score, Scored, Seconded
 from spex_api.scores.similarity import Similarity
 from spex_api.scores.target import TargetLogProb
+from spex_api.scores.tool_called import ToolCalled
 
 __all__ = [
     "Auto",
@@ -41,6 +42,7 @@ __all__ = [
     "Seconded",
     "Similarity",
     "TargetLogProb",
+    "ToolCalled",
     "Words",
     "as_score",
 ]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from spex_api.errors import ScoreError, UsageError
 from spex_api.scores.draws import SAMPLED, draws_of, given, sampled
-from spex_api.scores.matching import Matcher, Refusal, Words, excerpt
+from spex_api.scores.matching import Matcher, Refusal, Words, excerpt, judged
 from spex_api.scores.score import Scored
 from spex_api.scores.settings import check_counts, check_share
 
@@ -90,8 +90,8 @@ class LabelFrequency:
         if match is not None and not isinstance(match, Matcher):
             raise UsageError(
                 f"{match!r} is no matcher: it has no label, or cannot match.",
-                advice="Use one of spex_api.scores: Says, Words, Pattern, JsonField, Refusal, or "
-                "Predicate(your_function).",
+                advice="Use one of spex_api.scores: Says, Words, Pattern, JsonField, ToolCalled, "
+                "Refusal, or Predicate(your_function).",
             )
         if scale not in ("log_odds", "probability"):
             raise UsageError(f'The scale is "log_odds" or "probability", not {scale!r}.')
@@ -180,12 +180,9 @@ class LabelFrequency:
         Raises:
             ScoreError: the matcher failed.
         """
-        texts = given(completions)
-        if isinstance(self.match, Refusal):
-            drawn = len(draws_of(completions))
-            return drawn - len(texts), drawn
         matcher = self._matcher
-        return sum(map(matcher.matches, texts)), len(texts)
+        told = [judged(matcher, draw) for draw in draws_of(completions)]
+        return told.count(True), len(told) - told.count(None)
 
     def check(self, answers: Sequence[Sequence[Completion]]) -> None:
         """Looks for the labels in the first answers, or for a first hit where there is no other.
@@ -199,7 +196,7 @@ class LabelFrequency:
             return
         if len(self.labels) > 1:
             self._check_labels(texts)
-        elif not any(map(self._matcher.matches, texts)):
+        elif not any(self.counts(answer)[0] for answer in answers):
             raise ScoreError(
                 f"None of the first {len(texts)} answers is {self._matcher.label}, so there is no "
                 f"share to explain. The first is {excerpt(texts[0])}.",

@@ -1,4 +1,4 @@
-"""Whether an answer is a hit, decided by its text.
+"""Whether an answer is a hit, decided by its text, or by how it ended and what it calls.
 
 Matchers are values: they compare, they print as Python, and the same matcher read tomorrow gives
 the same counts. What this module does not know: how often an answer hits.
@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from spex_api.completions import WITHHELD
 from spex_api.errors import ScoreError, UsageError
 from spex_api.scores.settings import check_labels, check_texts
 from spex_api.scores.wording import folded, place_of
@@ -18,7 +19,10 @@ from spex_api.scores.wording import folded, place_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from spex_api.completions import Draw
+
 __all__ = [
+    "AnswerMatcher",
     "JsonField",
     "Matcher",
     "Pattern",
@@ -27,7 +31,9 @@ __all__ = [
     "Says",
     "Words",
     "excerpt",
+    "judged",
     "qualified_name",
+    "same",
 ]
 
 _MOST_BRACES = 100
@@ -55,6 +61,26 @@ class Matcher(Protocol):
             ScoreError: it cannot be told.
         """
         ...
+
+
+@runtime_checkable
+class AnswerMatcher(Matcher, Protocol):
+    """Tells hits from misses by more of an answer than its text."""
+
+    def judges(self, answer: Draw) -> bool | None:
+        """Whether the answer is a hit; None where it is neither a hit nor a miss."""
+        ...
+
+
+def judged(matcher: Matcher, answer: Draw) -> bool | None:
+    """Whether an answer is a hit; None where it was withheld, and so as a rule is neither.
+
+    Raises:
+        ScoreError: it cannot be told.
+    """
+    if isinstance(matcher, AnswerMatcher):
+        return matcher.judges(answer)
+    return None if answer.outcome in WITHHELD else matcher.matches(answer.text)
 
 
 @dataclass(frozen=True, slots=True, init=False, repr=False)
@@ -207,7 +233,7 @@ class JsonField:
                 value = value[int(key)]
             else:
                 return False
-        return _same(value, self.equals)
+        return same(value, self.equals)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -266,6 +292,10 @@ class Refusal:
         """No: an answer with a text of its own was given."""
         return False
 
+    def judges(self, answer: Draw) -> bool:
+        """Whether it was withheld."""
+        return answer.outcome in WITHHELD
+
 
 def excerpt(text: str, length: int = 200) -> str:
     """The text's beginning, quoted."""
@@ -303,7 +333,8 @@ def _is_place(key: str, values: list[Any]) -> bool:
     return key.isascii() and key.isdecimal() and int(key) < len(values)
 
 
-def _same(value: object, wanted: object) -> bool:
+def same(value: object, wanted: object) -> bool:
+    """Whether a value of JSON is the one: text without case, numbers as numbers, `true` no 1."""
     if isinstance(value, bool) or isinstance(wanted, bool) or wanted is None:
         return value is wanted
     if isinstance(value, str) and isinstance(wanted, str):

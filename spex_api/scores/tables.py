@@ -17,6 +17,7 @@ from spex_api.scores.matching import JsonField, Matcher, Pattern, Refusal, Says
 from spex_api.scores.numeric import Numeric
 from spex_api.scores.similarity import Similarity
 from spex_api.scores.target import TargetLogProb
+from spex_api.scores.tool_called import ToolCalled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,6 +81,7 @@ def _frequency(
     field: str | None = None,
     equals: str | float | bool | None = None,
     refusal: bool | None = None,
+    tool: str | None = None,
     **settings: Any,  # noqa: ANN401 - as above
 ) -> Score:
     matchers: list[Matcher] = []
@@ -95,6 +97,8 @@ def _frequency(
         matchers.append(JsonField(field, equals))
     if refusal:
         matchers.append(Refusal())
+    if tool is not None:
+        matchers.append(ToolCalled(tool))
     if len(matchers) > 1:
         raise SpecError("[score] tells hits in more than one way.", advice="Keep one.")
     return LabelFrequency(*(labels or ()), match=next(iter(matchers), None), **settings)
@@ -121,6 +125,7 @@ _KINDS: Final[dict[ScoreKind, _Kind]] = {
                 "field",
                 "equals",
                 "refusal",
+                "tool",
                 "samples",
                 "scale",
                 "temperature",

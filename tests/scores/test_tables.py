@@ -17,6 +17,7 @@ from spex_api.scores import (
     Says,
     Similarity,
     TargetLogProb,
+    ToolCalled,
 )
 from spex_api.scores.tables import score_of
 from spex_api.spec import check_spec
@@ -47,6 +48,7 @@ TABLES = [
         LabelFrequency(match=JsonField("verdict", 1)),
     ),
     ({"kind": "label_frequency", "refusal": True}, LabelFrequency(match=Refusal())),
+    ({"kind": "label_frequency", "tool": "look"}, LabelFrequency(match=ToolCalled("look"))),
     (
         {"kind": "label_frequency", "says": "15 days", "temperature": 0.2},
         LabelFrequency(match=Says("15 days"), temperature=0.2),
