@@ -12,7 +12,7 @@ from spex_api.explanation import Pipeline
 
 
 def test_causes_and_the_pipeline_come_back_as_they_were():
-    """With an evidence without bounds and an answer without a value, for which JSON has no words."""
+    """With boundless evidence and an answer without a value, for which JSON has no words."""
     claim = Claim(UNCHANGED, Arrangement((1,)), math.inf, confirmed=True)
     causes = Causes(
         outcome="the answer says '25 days'",

@@ -7,12 +7,13 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from spex_api.prompts.parts import Picture
-from spex_api.report import pictures, story
+from spex_api.report import causes, pictures, story
 from spex_api.report.story import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from spex_api.claims import Cause
     from spex_api.explanation import Explanation
     from spex_api.prompts.rendering import Marked
     from spex_api.transforms import Support
@@ -40,6 +41,9 @@ td.number, th.number { text-align: right; white-space: nowrap; }
 .bar { width: 8.5rem; } .bar span { display: inline-block; height: .7rem; border-radius: .15rem; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1rem; }
 dd { margin: 0; overflow-wrap: anywhere; }
+.verdict { font-weight: 600; } .causes { padding-left: 1.2rem; } .causes li { margin: .4rem 0; }
+.unconfirmed { color: var(--dim); } caption { text-align: left; color: var(--dim); }
+tbody th { font-weight: inherit; overflow-wrap: anywhere; }
 """
 
 _TABLE = """<table>
@@ -49,6 +53,22 @@ _TABLE = """<table>
 {rows}
 </tbody>
 </table>"""
+
+_CAUSES = """<section aria-labelledby="causes">
+<h2 id="causes">Causes <span class="note">({outcome})</span></h2>
+<p class="verdict">{verdict}</p>
+{sentences}
+<p class="note">{method}</p>
+<table>
+<caption>What was asked, and of how many answers the outcome does not hold</caption>
+<thead><tr><th scope="col">Changed</th><th scope="col" class="number">Flipped</th>
+<th scope="col" class="number">Answers</th></tr></thead>
+<tbody>
+{rows}
+</tbody>
+</table>
+</section>
+"""
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -63,7 +83,7 @@ img-src data:">
 <body>
 <h1>What moved the answer of {model}</h1>
 <p>{trust}</p>
-{prompt}
+{causes}{prompt}
 <h2>Strongest interactions <span class="note">({index}, order {order}; {meaning})</span></h2>
 {tables}
 <p class="note">{count} of {total} interactions are shown; all are in explanation.json. With
@@ -86,6 +106,7 @@ def render(explanation: Explanation) -> str:
         style=_STYLE + pictures.STYLE,
         model=_safe(explanation.provenance.model),
         trust=_safe(story.trust(explanation)),
+        causes=_causes(explanation),
         prompt="".join(_prompt(explanation)),
         index=_safe(found.index),
         order=found.order,
@@ -104,6 +125,33 @@ def render(explanation: Explanation) -> str:
 
 def _safe(text: str) -> str:
     return escape(harmless(text))
+
+
+def _causes(explanation: Explanation) -> str:
+    """What was put to the test, with the table of all trials; "" where nothing was."""
+    tested = explanation.causes
+    if tested is None:
+        return ""
+    items = "\n".join(
+        f"<li class='{_state(cause)}'>{_safe(causes.sentence(explanation, cause))}</li>"
+        for cause in tested.causes
+    )
+    rows = "\n".join(
+        f'<tr><th scope="row">{_safe(row.changed)}</th><td class="number">{row.flipped}</td>'
+        f'<td class="number">{row.asked}</td></tr>'
+        for row in causes.tried(explanation)
+    )
+    return _CAUSES.format(
+        outcome=_safe(tested.outcome),
+        verdict=_safe(causes.verdict(tested)),
+        sentences=f'<ul class="causes">\n{items}\n</ul>' if items else "",
+        method=_safe(causes.method(explanation)),
+        rows=rows,
+    )
+
+
+def _state(cause: Cause) -> str:
+    return "confirmed" if cause.confirmed else "unconfirmed"
 
 
 def _prompt(explanation: Explanation) -> Iterator[str]:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from spex_api.report import story
+from spex_api.claims import Kind
+from spex_api.report import causes, story
 from spex_api.report.story import harmless
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def render(explanation: Explanation, console: Console) -> None:
             style="dim",
         )
         console.print()
+    _print_causes(explanation, console)
     found = explanation.interactions
     title = f"Strongest interactions ({found.index}, order {found.order}; "
     console.print(Text(title + harmless(explanation.provenance.meaning) + ")", style="bold"))
@@ -41,6 +43,27 @@ def render(explanation: Explanation, console: Console) -> None:
     console.print()
     console.print(Text(harmless(story.trust(explanation))))
     console.print(Text(harmless(f"Took {story.cost(explanation)}."), style="dim"))
+
+
+def _print_causes(explanation: Explanation, console: Console) -> None:
+    """What was put to the test, the verdict first; the trials where no sentence has them all."""
+    tested = explanation.causes
+    if tested is None:
+        return
+    console.print(Text("Causes", style="bold"))
+    console.print(Text(harmless(causes.verdict(tested))))
+    for cause in tested.causes:
+        told = causes.sentence(explanation, cause)
+        console.print(Text(harmless(f"- {told}"), style="" if cause.confirmed else "dim"))
+    if any(cause.kind is Kind.MIXED for cause in tested.causes):
+        table = Table(box=None, pad_edge=False)
+        table.add_column("trial", overflow="fold")
+        table.add_column("flipped", justify="right")
+        for row in causes.tried(explanation):
+            table.add_row(Text(harmless(row.changed)), f"{row.flipped} of {row.asked}")
+        console.print(table)
+    console.print(Text(harmless(causes.method(explanation)), style="dim"))
+    console.print()
 
 
 def _marked_up(explanation: Explanation, *, rich_colours: bool) -> Text:
