@@ -14,43 +14,72 @@ from spex_api.errors import SpecError
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["read_conversation", "read_documents", "read_text"]
+__all__ = [
+    "DRAWING",
+    "PROMPT",
+    "UNREAD",
+    "is_usual",
+    "read_conversation",
+    "read_documents",
+    "read_json",
+    "read_text",
+]
 
-_PROMPT: Final = ("messages", "system", "tools")
+PROMPT: Final = ("messages", "system", "tools")
 """What a model reads of a request's body."""
-_NO_PROMPT: Final = frozenset(
+DRAWING: Final = frozenset(
     {
         "frequency_penalty",
-        "logprobs",
         "max_completion_tokens",
         "max_tokens",
-        "metadata",
-        "model",
-        "n",
         "presence_penalty",
-        "prompt_cache_key",
-        "prompt_cache_retention",
-        "safety_identifier",
         "seed",
-        "service_tier",
         "stop",
         "stop_sequences",
-        "store",
-        "stream",
-        "stream_options",
         "temperature",
         "top_k",
-        "top_logprobs",
         "top_p",
-        "user",
     }
 )
 """What says how the answer is drawn, and not what it answers: the score and the spec say that."""
+UNREAD: Final = frozenset(
+    {
+        "background",
+        "cache_control",
+        "diagnostics",
+        "include",
+        "inference_geo",
+        "logprobs",
+        "metadata",
+        "model",
+        "n",
+        "prediction",
+        "prompt_cache_key",
+        "prompt_cache_options",
+        "prompt_cache_retention",
+        "safety_identifier",
+        "service_tier",
+        "speed",
+        "store",
+        "stream",
+        "stream_options",
+        "top_logprobs",
+        "user",
+    }
+)
+"""What no answer depends on: who asks, how it is sent, billed and kept."""
 _USUAL: Final = {
-    "tool_choice": ("auto", {"type": "auto"}),
+    "frequency_penalty": (0,),
+    "n": (1,),
     "parallel_tool_calls": (True,),
+    "presence_penalty": (0,),
     "response_format": ({"type": "text"},),
+    "stream": (False,),
+    "text": ({"format": {"type": "text"}},),
     "thinking": ({"type": "disabled"},),
+    "tool_choice": ("auto", {"type": "auto"}),
+    "top_p": (1,),
+    "truncation": ("disabled",),
 }
 """Values that say what is so without them."""
 _TEXTS: Final = ("text", "content", "page_content")
@@ -93,12 +122,12 @@ def read_documents(path: Path, *, why: str) -> tuple[list[str], list[str] | None
     if kind not in (".json", ".jsonl", ".ndjson"):
         return lines, None
     if kind == ".json":
-        found = _json(text, where=f"{path} ({why})")
+        found = read_json(text, where=f"{path} ({why})")
         if not isinstance(found, list):
             raise SpecError(f"{path} ({why}) holds no list of documents.")
     else:
         lines = [line for line in text.split("\n") if line.strip()]
-        found = [_json(line, where=f"Line {at} of {path}") for at, line in enumerate(lines, 1)]
+        found = [read_json(line, where=f"Line {at} of {path}") for at, line in enumerate(lines, 1)]
     documents = [_document(each, f"Document {at} of {path}") for at, each in enumerate(found, 1)]
     titles = [title for _, title in documents]
     return [text for text, _ in documents], titles if any(titles) else None
@@ -116,7 +145,7 @@ def read_conversation(path: Path, *, why: str) -> dict[str, Any]:
             answer and is not sent on.
     """
     where = f"{path} ({why})"
-    body = _json(read_text(path, why=why), where=where)
+    body = read_json(read_text(path, why=why), where=where)
     if isinstance(body, list):
         body = {"messages": body}
     messages = body.get("messages") if isinstance(body, dict) else None
@@ -127,13 +156,37 @@ def read_conversation(path: Path, *, why: str) -> dict[str, Any]:
         )
     said = {key: value for key, value in body.items() if value is not None}
     for key, value in said.items():
-        usual = key in _NO_PROMPT or value in _USUAL.get(key, ())
-        if key not in _PROMPT and not usual:
+        if key not in {*PROMPT, *DRAWING, *UNREAD} and not is_usual(key, value):
             raise SpecError(
                 f"{where} has {key!r}, which changes the answer and is not sent by us.",
                 advice="Take it out of the file, if the answer without it is worth explaining.",
             )
-    return {key: said[key] for key in _PROMPT if said.get(key)}
+    return {key: said[key] for key in PROMPT if said.get(key)}
+
+
+def is_usual(field: str, value: object) -> bool:
+    """Whether a field of a request's body says what is so without it.
+
+    Raises:
+        Nothing: of a field that is not known, no value is usual.
+    """
+    return value is None or value in _USUAL.get(field, ())
+
+
+def read_json(text: str, *, where: str) -> Any:  # noqa: ANN401 - JSON
+    """The value of a JSON text.
+
+    Args:
+        text: the text.
+        where: it stands, for an error's text.
+
+    Raises:
+        SpecError: it is no JSON.
+    """
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise SpecError(f"{where} is no JSON.") from None
 
 
 def _document(found: object, where: str) -> tuple[str, str]:
@@ -145,10 +198,3 @@ def _document(found: object, where: str) -> tuple[str, str]:
         if isinstance(text, str) and isinstance(title, str):
             return text, title
     raise SpecError(f"{where} is no text, and no object with 'text' and perhaps 'title'.")
-
-
-def _json(text: str, *, where: str) -> Any:  # noqa: ANN401 - JSON
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        raise SpecError(f"{where} is no JSON.") from None
