@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from spex_api.comparing import Comparison, compare
     from spex_api.errors import SpexError
     from spex_api.explainer import explain, explain_function, explain_sync
     from spex_api.explanation import Explanation
@@ -45,6 +46,7 @@ __all__ = [
     "Adapter",
     "Auto",
     "Budget",
+    "Comparison",
     "Explanation",
     "FourierTransform",
     "Function",
@@ -67,6 +69,7 @@ __all__ = [
     "TargetLogProb",
     "ToolCalled",
     "Words",
+    "compare",
     "explain",
     "explain_function",
     "explain_sync",
@@ -82,6 +85,7 @@ _HOMES = {
     "Adapter": "querying.adapter",
     "Auto": "scores",
     "Budget": "querying.budget",
+    "Comparison": "comparing",
     "Explanation": "explanation",
     "FourierTransform": "transforms",
     "Function": "scores",
@@ -104,6 +108,7 @@ _HOMES = {
     "TargetLogProb": "scores",
     "ToolCalled": "scores",
     "Words": "scores",
+    "compare": "comparing",
     "explain": "explainer",
     "explain_function": "explainer",
     "explain_sync": "explainer",

@@ -9,6 +9,7 @@ import typer
 from spex_api import errors
 from spex_api.cli.batch import batch_app
 from spex_api.cli.cache import cache_app
+from spex_api.cli.compare import compare
 from spex_api.cli.explain import explain
 from spex_api.cli.plan import plan
 from spex_api.cli.probe import probe
@@ -29,6 +30,7 @@ app.command()(explain)
 app.command()(plan)
 app.command()(probe)
 app.command()(replay)
+app.command()(compare)
 app.add_typer(batch_app)
 app.add_typer(cache_app)
 

@@ -12,7 +12,7 @@ from spex_api.claims import UNCHANGED, Arrangement, Cause, Causes, Claim, Kind, 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["DOCUMENTS", "WRONG", "cause", "explained", "put_to_test"]
+__all__ = ["DOCUMENTS", "RIGHT", "WRONG", "cause", "explained", "put_to_test"]
 
 WRONG = "You have 25 days of leave."
 RIGHT = "You have 15 days of leave."
