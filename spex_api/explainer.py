@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from spex_api.querying.value_function import ValueFunction
     from spex_api.scores import Score
 
-__all__ = ["explain", "explain_function", "explain_sync"]
+__all__ = ["Inquiry", "explain", "explain_function", "explain_sync", "inquire"]
 
 DEFAULT_BUDGET = Budget()
 NO_LIMITS = Limits()
@@ -133,26 +133,85 @@ async def explain(
             target=target_faithfulness,
         )
         probed = await first_look.take(design.survey.plan.masks)
-        answers = Evaluation.nothing(probed, function.opened)
-        for look in design.looks:
-            masks = design.survey.plan.masks[: look.num_masks]
-            answers += await function.evaluate(masks, before=answers)
-            on_event(Notice(f"Decoding. {look.reason}"))
-            finding = await asyncio.to_thread(
-                find, design, look, answers=answers, ordered=prompt.ordered
-            )
-            if finding.enough or not answers.complete:
-                break
-    source = _Source.of(function, probed.noise_floor)
-    cost = _cost(answers, function.meter, function.price, function.second_price)
-    found = finding.interactions(index, order, prompt.features)
-    told = finding.ending(design, answers, budget.requests)
-    return _explanation(
-        design, answers, finding, found, ending=told, source=source, cost=cost, prompt=prompt
+        before = Evaluation.nothing(probed, function.opened)
+        asked = await inquire(function, design, before=before)
+    return asked.explained(
+        function, index=index, order=order, budget=budget, noise_floor=probed.noise_floor
     )
 
 
 explain_sync = synchronous(explain, name="explain_sync")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Inquiry:
+    """What was asked under masks, and what is found in it.
+
+    Attributes:
+        design: what was to be asked.
+        answers: to the first of the design's masks, in their order.
+        finding: at the last look.
+    """
+
+    design: Design
+    answers: Evaluation
+    finding: Finding
+
+    def explained(
+        self,
+        function: ValueFunction,
+        *,
+        index: str,
+        order: int,
+        budget: Budget,
+        noise_floor: float | None = None,
+    ) -> Explanation:
+        """The same as an explanation.
+
+        Args:
+            function: what was asked.
+            index: the interaction index.
+            order: the size of the largest interactions.
+            budget: the cap.
+            noise_floor: how far values differ under one mask, where somebody looked.
+        """
+        finding = self.finding
+        return _explanation(
+            self.design,
+            self.answers,
+            finding,
+            finding.interactions(index, order, function.prompt.features),
+            ending=finding.ending(self.design, self.answers, budget.requests),
+            source=_Source.of(function, noise_floor),
+            cost=_cost(self.answers, function.meter, function.price, function.second_price),
+            prompt=function.prompt,
+        )
+
+
+async def inquire(function: ValueFunction, design: Design, *, before: Evaluation) -> Inquiry:
+    """Asks a design's masks and decodes, look by look.
+
+    Args:
+        function: what is asked.
+        design: under which masks, and when to look.
+        before: what is known of it already.
+
+    Raises:
+        ScoreError: the answers do not hold what the score reads.
+        CacheMiss: an answer is missing, and no connection may be opened.
+        AdapterError: the endpoint failed; what was answered before is on disk.
+    """
+    answers = before
+    for look in design.looks:
+        masks = design.survey.plan.masks[: look.num_masks]
+        answers += await function.evaluate(masks, before=answers)
+        function.on_event(Notice(f"Decoding. {look.reason}"))
+        finding = await asyncio.to_thread(
+            find, design, look, answers=answers, ordered=function.prompt.ordered
+        )
+        if finding.enough or not answers.complete:
+            break
+    return Inquiry(design, answers, finding)
 
 
 def explain_function(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass, replace
+from contextlib import asynccontextmanager, closing, contextmanager
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from spex_api.errors import UsageError
@@ -19,13 +19,13 @@ from spex_api.querying.throttle import Limiter, Throttled
 from spex_api.querying.unasked import ALL_ASKED, Unasked
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from spex_api.events import EventHandler
     from spex_api.querying.cache import AnswerStore
     from spex_api.querying.policy import Meter
 
-__all__ = ["Stack", "Terms", "open_stack"]
+__all__ = ["Stack", "Terms", "open_beside", "open_stack"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,7 @@ class Terms:
         batch: whether what is not on disk is sent as batches: half the price, within a day.
         unasked: of a replay: the masks that the budget of the run left out, which are left out
             again. Without it a replay misses their answers.
+        store: where answers are kept, in place of the folder on disk; it stays open.
 
     Raises:
         UsageError: there is no such mode, not even one request may be under way, or masks are to be
@@ -54,6 +55,7 @@ class Terms:
     store_prompts: bool = True
     batch: bool = False
     unasked: Unasked = ALL_ASKED
+    store: AnswerStore | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.mode not in set(Mode):
@@ -99,14 +101,41 @@ class Stack:
                 price.
         """
         first = self.adapter
-        async with _connected(model, on_event=on_event) as adapter:
-            price = price_for(adapter, None)
-            self.ledger.check_price(price, model=adapter.model)
-            terms = Terms(mode=first.mode, store_prompts=first.store_prompts)
+        terms = Terms(mode=first.mode, store_prompts=first.store_prompts, store=first.store)
+        async with open_beside(
+            model, ledger=self.ledger, meter=first.meter, terms=terms, on_event=on_event
+        ) as stack:
+            yield stack
+
+
+@asynccontextmanager
+async def open_beside(
+    model: str | Adapter,
+    *,
+    ledger: Ledger,
+    meter: Meter,
+    terms: Terms,
+    on_event: EventHandler = ignore,
+) -> AsyncIterator[Stack]:
+    """A model under a budget that it shares with others.
+
+    Args:
+        model: as for `open_stack`.
+        ledger: the budget, and what all who share it have taken.
+        meter: counts what is sent.
+        terms: on what terms it is asked.
+        on_event: is told of waits and downloads.
+
+    Raises:
+        UsageError: no adapter has that name, or a cap in dollars meets a model of unknown price.
+        CacheCorrupt: the folder of answers is not ours.
+    """
+    async with _connected(model, on_event=on_event) as adapter:
+        price = price_for(adapter, terms.price)
+        ledger.check_price(price, model=adapter.model)
+        with _opened(terms.store) as store:
             asked = _traced(adapter, model)
-            yield _stacked(
-                asked, terms, self.ledger, first.store, first.meter, price, on_event=on_event
-            )
+            yield _stacked(asked, terms, ledger, store, meter, price, on_event=on_event)
 
 
 @asynccontextmanager
@@ -141,9 +170,19 @@ async def open_stack(
         # A replay spends nothing: it needs no price to keep a cap.
         caps = Budget(budget.requests) if terms.mode == Mode.REPLAY else budget
         ledger = Ledger(caps, price, model=adapter.model)
-        with closing(DiskStore(answers_folder())) as store:
+        with _opened(terms.store) as store:
             asked = _traced(adapter, model)
             yield _stacked(asked, terms, ledger, store, meter, price, on_event=on_event)
+
+
+@contextmanager
+def _opened(store: AnswerStore | None) -> Iterator[AnswerStore]:
+    """The store that is given, or else the folder on disk, closed at the end."""
+    if store is not None:
+        yield store
+        return
+    with closing(DiskStore(answers_folder())) as on_disk:
+        yield on_disk
 
 
 @asynccontextmanager
