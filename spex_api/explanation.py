@@ -25,6 +25,7 @@ from spex_api.transforms import FourierTransform, Support
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Mapping
 
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
@@ -137,6 +138,39 @@ class Explanation:
         if path is not None:
             Path(path).write_text(page, encoding="utf-8")
         return page
+
+    def to_pytest(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        pipeline: str = "",
+        inputs: Mapping[str, object] | str | None = None,
+        vary: Mapping[str, str] | None = None,
+        model: str = "",
+    ) -> None:
+        """Writes a regression test: the confirmed causes by the recorded answers, and asked again.
+
+        `pytest FILE` judges the recorded answers, without a key; `pytest FILE --live` asks the
+        pipeline, or the model, and fails as long as most answers are as they were. Long inputs, and
+        a prompt, stand in a JSON file of the same name beside it.
+
+        Args:
+            path: of the test, as test_leave_days.py.
+            pipeline: where the function stands, as "module:name" or "file.py:name"; by default as
+                the explanation says it.
+            inputs: its arguments by name, or where they stand; by default those that were
+                explained.
+            vary: the arguments whose parts are the features, and how each is cut; likewise.
+            model: of a prompt, the model's name, where no spec file says it.
+
+        Raises:
+            UsageError: no cause is confirmed, its answers are not recorded, or it is not known who
+                is to be asked again.
+        """
+        from spex_api.report.asking_again import Whom  # noqa: PLC0415 - only who wants a test
+        from spex_api.report.regression import write  # noqa: PLC0415 - as above
+
+        write(self, Path(path), whom=Whom(pipeline, inputs, vary, model))
 
 
 class _Border(BaseModel):
