@@ -1,16 +1,12 @@
 """One endpoint's connections: a body goes out, the text of an answer comes back, or our error.
 
-Questions go through a bare `httpx2` client. The vendors' clients stand on the same package and
-send the same bytes, but spend another 0.2 ms of processor time a call, twice what everything else
-takes together; so they are for what is no question, such as files and batches.
+Questions go over connections of our own, and go out as `httpx2` sends them, in half the processor
+time. Its client is for what is no question, such as files and batches, since the vendors' clients
+stand on it; and for everything where a proxy is set, since it knows what goes by which.
 
 An attempt has a deadline as a whole: a server that sends a byte now and then would never meet one
 that is a byte's. Nothing is tried again here, and no redirect is followed, which would hand the
 prompt to another server. What this module does not know: any dialect.
-
-A client's pool looks at each of its connections whenever a request comes or goes, and asks the
-system about each that rests: with a hundred, that takes longer than all else. So there is a client
-for every few questions under way.
 """
 
 from __future__ import annotations
@@ -21,6 +17,7 @@ import math
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
+from urllib.request import getproxies
 
 from pydantic import SecretStr
 
@@ -37,6 +34,7 @@ if TYPE_CHECKING:
 
     import httpx2
 
+    from spex_adapters._connections import Connections
     from spex_adapters._kinds import Table
     from spex_adapters._wire import Wire
     from spex_api.completions import Completion, JsonObject
@@ -49,39 +47,22 @@ TIMEOUT: Final = 300.0
 _CONNECTING: Final = 60.0
 """A busy event loop is slow to notice that a connection stands."""
 _CONNECTIONS: Final = 256  # above any sensible concurrency: the policies limit, not the pool
-_SHARE: Final = 4
-"""Questions under way for each client, but for the last of `_MOST_CLIENTS`."""
-_MOST_CLIENTS: Final = 64
 
 
-@dataclass(slots=True)
-class _Busy:
-    """A client, and how many questions it has under way."""
-
-    client: httpx2.AsyncClient
-    questions: int = 0
-
-
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Opened:
-    """The clients of one event loop; the first is always there."""
+    """What one event loop has open: questions go over the connections, or else by the client."""
 
     loop: asyncio.AbstractEventLoop
     wire: Wire
     secrets: Secrets
-    build: Callable[[], httpx2.AsyncClient] = field(repr=False)
     pattern: httpx2.Request = field(repr=False)
-    clients: list[_Busy] = field(default_factory=list, repr=False)
+    client: httpx2.AsyncClient = field(repr=False)
+    connections: Connections | None = field(repr=False)
 
-    def least_busy(self) -> _Busy:
-        """The first client with room for another question, or else the least busy one."""
-        for busy in self.clients:
-            if busy.questions < _SHARE:
-                return busy
-        if len(self.clients) < _MOST_CLIENTS:
-            self.clients.append(_Busy(self.build()))
-            return self.clients[-1]
-        return min(self.clients, key=lambda busy: busy.questions)
+    async def send(self, body: JsonObject) -> httpx2.Response:
+        """The reply to a body, read to its end."""
+        return await (self.connections or self.client).send(_question(self, body))
 
 
 class Line:
@@ -136,11 +117,10 @@ class Line:
         opened = self._open()
         import httpx2  # noqa: PLC0415 - loaded with the client, at the first question
 
-        wire, busy = opened.wire, opened.least_busy()
-        busy.questions += 1
+        wire = opened.wire
         try:
             async with asyncio.timeout(self._timeout):
-                response = await busy.client.send(_question(opened, body))
+                response = await opened.send(body)
         except TimeoutError:
             failure = overdue(wire, self._timeout)
         except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError) as error:
@@ -151,8 +131,6 @@ class Line:
             # Not `.text`, which takes the server's word for the encoding.
             said = response.content.decode(errors="replace")
             failure = refusal(response.status_code, response.headers, said, wire)
-        finally:
-            busy.questions -= 1
         raise failure  # here, where the client's error, which holds the key, is no longer around
 
     def client(self) -> httpx2.AsyncClient:
@@ -161,7 +139,7 @@ class Line:
         Raises:
             AuthenticationFailed: there is no key.
         """
-        return self._open().clients[0].client
+        return self._open().client
 
     def secret(self) -> str:
         """The key that the running event loop's client goes with; opens it at need.
@@ -194,8 +172,9 @@ class Line:
         """Closes the connections; the next question opens new ones."""
         opened, self._opened = self._opened, None
         if opened and opened.loop is asyncio.get_running_loop():
-            for busy in opened.clients:
-                await busy.client.aclose()
+            await opened.client.aclose()
+            if opened.connections:
+                await opened.connections.aclose()
 
     def _open(self) -> _Opened:
         """Connections do not outlive the loop of theirs."""
@@ -208,26 +187,28 @@ class Line:
         endpoint = self._wire.endpoint
         if endpoint.startswith("http:") and not is_loopback(endpoint):
             self._on_event(Notice(f"Prompts go to {endpoint} unencrypted."))
-        trusted = httpx2.create_ssl_context() if self._transport is None else True
-
-        def build() -> httpx2.AsyncClient:
-            return httpx2.AsyncClient(
-                headers={"accept": "application/json", "user-agent": "spex-api", **self._headers()},
-                follow_redirects=False,
-                timeout=httpx2.Timeout(self._timeout, connect=min(_CONNECTING, self._timeout)),
-                limits=httpx2.Limits(
-                    max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS
-                ),
-                transport=self._transport,
-                verify=trusted,
-            )
-
-        first = build()
-        pattern = first.build_request("POST", endpoint + self._path, json={})
+        trusted = httpx2.create_ssl_context()
+        connecting = min(_CONNECTING, self._timeout)
+        client = httpx2.AsyncClient(
+            headers={"accept": "application/json", "user-agent": "spex-api", **self._headers()},
+            follow_redirects=False,
+            timeout=httpx2.Timeout(self._timeout, connect=connecting),
+            limits=httpx2.Limits(
+                max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS
+            ),
+            transport=self._transport,
+            verify=trusted,
+        )
+        pattern = client.build_request("POST", endpoint + self._path, json={})
         del pattern.headers["content-length"]
+        connections = None
+        if self._transport is None and not getproxies():
+            from spex_adapters._connections import Connections  # noqa: PLC0415 - loads the client
+
+            connections = Connections(pattern.url, trusted=trusted, connecting=connecting)
         key, *others = (*secrets.hidden, SecretStr(""))
         wire = replace(self._wire, secret=key, others=tuple(others))
-        self._opened = _Opened(loop, wire, secrets, build, pattern, [_Busy(first)])
+        self._opened = _Opened(loop, wire, secrets, pattern, client, connections)
         return self._opened
 
 
