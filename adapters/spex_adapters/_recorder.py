@@ -35,6 +35,9 @@ _log = logging.getLogger(__name__)
 
 _TOGETHER: Final = 64
 """Lines that are written under one lock."""
+_REST: Final = 0.02
+"""Seconds between a call's end and its being written: whoever called has its answer to read, and to
+read and write at once takes both longer. Calls that end meanwhile are written together."""
 _MOST_WAITING: Final = 4096
 """Calls that wait to be written; where the disk hangs, further ones are not recorded."""
 _AT_EXIT: Final = 5.0
@@ -84,6 +87,7 @@ class Recorder:
         self._waiting: queue.SimpleQueue[Overheard | threading.Event] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
+        self._hurried = threading.Event()
         self._warned = False
 
     def submit(self, overheard: Overheard) -> None:
@@ -100,6 +104,7 @@ class Recorder:
             return True
         done = threading.Event()
         self._waiting.put(done)
+        self._hurried.set()
         return done.wait(timeout)
 
     def _start(self) -> None:
@@ -124,7 +129,10 @@ class Recorder:
 
     def _work(self) -> None:
         while True:
-            self._write(self._waiting.get())
+            first = self._waiting.get()
+            self._hurried.wait(_REST)
+            self._hurried.clear()
+            self._write(first)
 
     def _write(self, first: Overheard | threading.Event) -> None:
         """Writes one call, and those that wait behind it."""

@@ -21,12 +21,14 @@ if TYPE_CHECKING:
 __all__ = ["keys_in", "without_keys", "without_secrets"]
 
 _HIDDEN: Final = "[key]"
-_HEADERS: Final = ("authorization", "x-api-key", "api-key", "proxy-authorization", "cookie")
+_HEADERS: Final = ("authorization", "x-api-key", "api-key", "proxy-authorization")
 _NAME: Final = re.compile(
     r"(.*[-_])?(api_?-?keys?|key|auth(orization)?([-_]token)?|(access|auth|bearer)[-_]?token|token"
     r"|password|passwd|secret|connection[-_]?string|cookie|credentials?)",
     re.IGNORECASE,
 )
+_PLAIN: Final = re.compile(r"[\w.~-]+", re.ASCII)
+"""A secret that has one spelling."""
 _ALL_SECRET: Final = frozenset({"headers", "authentication"})
 """Objects in which every text may be a key."""
 _KEPT: Final = frozenset({"messages", "input", "system", "instructions", "prompt", "functions"})
@@ -34,16 +36,15 @@ _NO_KEY: Final = frozenset({"type"})
 
 
 def keys_in(headers: Mapping[str, str]) -> tuple[str, ...]:
-    """The keys and cookies in a request's headers, the longest first."""
-    found: set[str] = set()
-    for value in filter(None, map(headers.get, _HEADERS)):
-        # Bearer and Basic stand before the key itself.
-        found |= {value, value.rpartition(" ")[2]}
+    """The keys in a request's headers, each without the word that tells its kind."""
+    found = {value.rpartition(" ")[2] for value in filter(None, map(headers.get, _HEADERS))}
     return tuple(sorted(found, key=len, reverse=True))
 
 
 def without_secrets(text: bytes, secrets: Sequence[str]) -> bytes:
     """The text without these secrets, however they are spelt; where it holds none, itself."""
+    if all(_PLAIN.fullmatch(each) and each.encode() not in text for each in secrets):
+        return text  # most often; to look for other spellings takes several times as long
     plain = text.decode("utf-8", "surrogateescape")
     cleaned = without(plain, secrets)
     return text if cleaned is plain else cleaned.encode("utf-8", "surrogateescape")
