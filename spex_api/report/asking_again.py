@@ -114,6 +114,9 @@ def _pipeline(explanation: Explanation, path: Path, judge: Judge, whom: Whom) ->
         if score is None:
             raise _unwritable(explanation)
         parts.append(f"score={score.code}")
+    judged_by = judge.matcher or score
+    if judged_by is not None and "ToolCalled" in judged_by.names:
+        parts.append("with_calls=True")
     if place.partition(":")[0].endswith(".py"):
         parts.append("beside=__file__")
     return Asked(_call("AskedPipeline", parts), frozenset(names), score, file)

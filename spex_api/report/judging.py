@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import spex_api.scores as known
 from spex_api.errors import SpexError
 from spex_api.report.literals import literal
-from spex_api.scores import LabelFrequency, Words
+from spex_api.scores import LabelFrequency, Matcher, Words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -136,9 +136,11 @@ def _between(trials: Sequence[Trial]) -> Iterator[tuple[float, bool]]:
 
 
 def _matcher(score: str) -> Written | None:
-    """What a share of hits counts; None where the score is none."""
+    """What tells hits: the score itself, or what a share of hits counts; else None."""
     whole = read_score(score)
-    if whole is None or not isinstance(whole.value, LabelFrequency):
+    if whole is None or isinstance(whole.value, Matcher):
+        return whole
+    if not isinstance(whole.value, LabelFrequency):
         return None
     if whole.value.match is None:
         labels = whole.value.labels

@@ -11,8 +11,9 @@ import atexit
 import inspect
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextvars import copy_context
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from spex_api.scores import Score
+    from spex_api.scores import Matcher, Score
 
 __all__ = ["Again", "AskedModel", "AskedPipeline", "Recorded", "flipped", "load", "only_live"]
 
@@ -178,14 +179,17 @@ class AskedPipeline:
         inputs: its arguments by name, as they were with everything in.
         vary: the arguments whose parts are the features, and how each is cut: "" into the elements
             of a list, or by the name of a segmenter.
-        score: reads the value in an answer's text, where a value tells.
+        score: reads the value in an answer's text, where a value tells; of a matcher it is 1 where
+            it hits, else 0.
+        with_calls: whether the tools that were asked for are written behind the text.
         beside: the test's file.
     """
 
     function: str | Callable[..., object]
     inputs: Mapping[str, object]
     vary: Mapping[str, str] = field(default_factory=dict)
-    score: Score | None = None
+    score: Score | Matcher | None = None
+    with_calls: bool = False
     beside: str = ""
 
     def again(self, case: Recorded, holds: Holds, *, times: int = _TIMES) -> Again:
@@ -207,7 +211,8 @@ class AskedPipeline:
         cuts = {name: cut or None for name, cut in self.vary.items()}
         inputs = Inputs.of(function, dict(self.inputs), cuts or None)
         args, named = inputs.call(inputs.arranged(case.arrangement))
-        texts = [_said(function(*args, **named)) for _ in range(times)]
+        call = partial(function, *args, **named)
+        texts = [_said(call, with_calls=self.with_calls) for _ in range(times)]
         told = texts if self.score is None else [_value(self.score, text) for text in texts]
         return Again.of(told, holds)
 
@@ -254,21 +259,32 @@ class AskedModel:
         return Again.of(told, holds)
 
 
-def _value(score: Score, text: str) -> float:
+def _value(score: Score | Matcher, text: str) -> float:
     from spex_api.completions import Completion  # noqa: PLC0415 - only who asks pays for it
+    from spex_api.scores import Matcher  # noqa: PLC0415 - as above
 
+    if isinstance(score, Matcher):
+        return float(score.matches(text))
     return score.value((Completion(text=text),)).value
 
 
-def _said(result: object) -> str:
-    """What a pipeline gave, as a text with the calls of tools behind it."""
-    from spex_api.causes.given import read_given  # noqa: PLC0415 - only who asks pays for it
-    from spex_api.scores.tool_calls import with_calls  # noqa: PLC0415 - as above
+def _said(call: Callable[[], object], *, with_calls: bool) -> str:
+    """What a pipeline gave, as a text; with the calls of tools behind it where they are wanted."""
+    from spex_api.calls.gate import gated  # noqa: PLC0415 - only who asks pays for it
+    from spex_api.causes.given import read_given  # noqa: PLC0415 - as above
+    from spex_api.scores.tool_calls import with_calls as written  # noqa: PLC0415 - as above
+    from spex_api.testing.listening import Listening  # noqa: PLC0415 - as above
 
-    if inspect.isawaitable(result):
-        result = _runner().run(_waited_for(result))
+    listening = Listening()
+    with gated(listening if with_calls else None):
+        result = call()
+        if inspect.isawaitable(result):
+            # A runner keeps the context in which it was made, where there is no gate.
+            result = _runner().run(_waited_for(result), context=copy_context())
     given = read_given(result)
-    return with_calls(given.text, given.tool_calls)
+    if not with_calls:
+        return given.text
+    return written(given.text, dict.fromkeys([*given.tool_calls, *listening.heard]))
 
 
 async def _waited_for(result: Awaitable[object]) -> object:

@@ -316,6 +316,17 @@ def test_a_score_is_read_and_never_run(score):
     assert read_score(score) is None
 
 
+def test_a_matcher_of_tools_is_shown_them(tmp_path):
+    """The calls stand behind the recorded texts, and behind the fresh ones."""
+    called = '→ refund({"amount":20})'
+    trials = [Trial(UNCHANGED, 9, 9, (called,) * 9), Trial(Arrangement((3,)), 0, 9, ("No.",) * 9)]
+    whole = of_a_pipeline(replace(TOGETHER, trials=tuple(trials)))
+    unnamed(whole, score="ToolCalled('refund', amount=20)").to_pytest(tmp_path / "test_it.py")
+    source = (tmp_path / "test_it.py").read_text(encoding="utf-8")
+    assert 'return ToolCalled("refund", amount=20).matches(answer)' in source
+    assert "    with_calls=True,\n" in source
+
+
 @pytest.mark.parametrize(
     ("score", "code"),
     [
@@ -348,6 +359,7 @@ def test_the_judge_is_the_one_that_counts_as_was_counted():
     says = "LabelFrequency(match=Says('25 days'))"
     judge = judge_of(TOGETHER, says)
     assert (judge.matcher.code, judge.negated) == ('Says("25 days")', False)
+    assert judge_of(TOGETHER, "Says('25 days')") == judge
     opposite = judge_of(TOGETHER, says.replace("25", "15"))
     assert (opposite.matcher.code, opposite.negated) == ('Says("15 days")', True)
     neither = judge_of(replace(TOGETHER, threshold=None), says.replace("25 days", "leave"))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 
+from spex_api.calls.gate import WireReply, WireRequest, current_gate
 from spex_api.errors import UsageError
-from spex_api.scores import Numeric
+from spex_api.scores import Numeric, Says
+from spex_api.testing.listening import Listening
 from spex_api.testing.regression import Again, AskedModel, AskedPipeline, Recorded, flipped, load
 
 
@@ -91,6 +94,65 @@ def test_a_score_reads_the_value():
     )
     again = asked.again(Recorded("x", holds=True, removed=[1]), lambda value: value < 3)
     assert again == Again((2.0, 2.0, 2.0), 3)
+
+
+def test_a_matcher_hits_or_misses():
+    """It is a score of 1 and 0."""
+    asked = AskedPipeline(
+        lambda documents: documents[0], {"documents": ["25", "x"]}, score=Says("25")
+    )
+    assert asked.again(Recorded("x", holds=True), bool).answers == (1.0, 1.0, 1.0)
+    assert asked.again(Recorded("x", holds=False, removed=[0]), bool).answers == (0.0, 0.0, 0.0)
+
+
+CALL = {"id": "1", "function": {"name": "refund", "arguments": '{"amount":20}'}}
+BODY = {"choices": [{"message": {"role": "assistant", "content": None, "tool_calls": [CALL]}}]}
+REQUEST = WireRequest("POST", "https://host/v1/chat/completions", "openai.chat", b"{}")
+EVENT = {"choices": [{"index": 0, "delta": {"tool_calls": [{"index": 0, **CALL}]}}]}
+REPLIES = {
+    "whole": WireReply(200, "application/json", (json.dumps(BODY).encode(),)),
+    "stream": WireReply(200, "text/event-stream", (f"data: {json.dumps(EVENT)}\n\n".encode(),)),
+}
+
+
+@pytest.mark.parametrize("kind", REPLIES)
+def test_tools_that_are_called_on_the_way_are_heard(kind):
+    """By plain and by asynchronous clients, once each; where they are not wanted, they are not."""
+    reply = REPLIES[kind]
+
+    def plain(documents):
+        gate = current_gate()
+        assert gate is None or gate.send_plain(REQUEST, lambda: reply) is reply
+        return "Done."
+
+    async def later(documents):
+        async def forward():
+            return reply
+
+        gate = current_gate()
+        assert gate is None or await gate.send(REQUEST, forward) is reply
+        return "Done."
+
+    case, inputs = Recorded("x", holds=True), {"documents": ["a", "b"]}
+    for pipeline in (plain, later):
+        heard = AskedPipeline(pipeline, inputs, with_calls=True).again(case, is_wrong, times=1)
+        assert heard.answers == ('Done.\n→ refund({"amount":20})',)
+        assert AskedPipeline(pipeline, inputs).again(case, is_wrong, times=1).answers == ("Done.",)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        WireReply(500, "application/json", (json.dumps(BODY).encode(),)),
+        WireReply(200, "application/json", (b"[1]",)),
+        WireReply(200, "text/plain", (b"\xff",)),
+    ],
+)
+def test_what_is_no_answer_says_nothing(reply):
+    """An error, something else, and what is no text."""
+    listening = Listening()
+    assert listening.send_plain(REQUEST, lambda: reply) is reply
+    assert listening.heard == []
 
 
 @pytest.mark.parametrize(
