@@ -8,7 +8,7 @@ know: where the body was kept, and who is asked again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from spex_api.calls.responses import chat_of
@@ -20,6 +20,7 @@ from spex_api.prompts.tables import dialect_of, prompt_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from spex_api.calls.answer import Answer
     from spex_api.completions import JsonObject
     from spex_api.prompts import Prompt
     from spex_api.prompts.parts import Turn
@@ -63,7 +64,8 @@ class Asked:
         url: where it was sent, without query and credentials; "" where that is not told.
         max_tokens: how long the answer might be; None where nothing was said.
         temperature: at which it was drawn; None where nothing was said.
-        answered: how many tokens the answer took, where that is known.
+        answer: what was answered then, where that is known.
+        answered: how many tokens that took, where that is known.
         notices: what of it is not asked again, in sentences.
         provider: who answered: "openai", "anthropic", "azure" or another name; "" where the
             dialect says it.
@@ -77,9 +79,15 @@ class Asked:
     url: str = ""
     max_tokens: int | None = None
     temperature: float | None = None
+    answer: str = field(default="", repr=False)
     answered: int | None = None
     notices: tuple[str, ...] = ()
     provider: str = ""
+
+    def with_answer(self, answer: Answer) -> Asked:
+        """The same, with what was answered then."""
+        tokens = answer.usage.output_tokens or None
+        return replace(self, answer=answer.text, answered=tokens)
 
     @property
     def table(self) -> JsonObject:
@@ -130,9 +138,7 @@ class Asked:
         return openai_turns(self.messages, ())
 
 
-def asked_in(
-    body: object, *, where: str, url: str = "", wire: str = "", answered: int | None = None
-) -> Asked:
+def asked_in(body: object, *, where: str, url: str = "", wire: str = "") -> Asked:
     """What the body of a request asks.
 
     Args:
@@ -140,7 +146,6 @@ def asked_in(
         where: it stands, for an error's text.
         url: where it was sent; its path tells the dialect.
         wire: the dialect, where that is known; otherwise it is told by the url or by the shape.
-        answered: how many tokens the answer took.
 
     Raises:
         SpecError: it is no such request, or holds what cannot be asked again.
@@ -171,7 +176,6 @@ def asked_in(
         url=url,
         max_tokens=_length(told, where),
         temperature=_temperature(told, where),
-        answered=answered,
         notices=(*notices, *_notices(told)),
     )
 

@@ -29,7 +29,8 @@ _HOMES: Final = {
 _AZURE_HOSTS: Final = (".openai.azure.com", ".cognitiveservices.azure.com", ".ai.azure.com")
 _AZURE_URL: Final = "AZURE_OPENAI_ENDPOINT"
 _DEPLOYMENTS: Final = "/openai/deployments/"
-_NAME_IT: Final = "Or say who is to be asked: --model, as in --model openai:gpt-4.1-mini."
+_OR: Final = "Or name another whom to ask, as in --model openai:gpt-4.1-mini."
+_NAME_IT: Final = "Say who is to be asked, as in --model openai:gpt-4.1-mini."
 
 
 def model_name(asked: Asked, *, environ: Mapping[str, str] = os.environ) -> str:
@@ -66,7 +67,7 @@ def model_name(asked: Asked, *, environ: Mapping[str, str] = os.environ) -> str:
     raise SpecError(
         f"The call went to {place}, and {adapter}:{asked.model} would be asked at "
         f"{environ.get(variable) or usual}.",
-        advice=f"Set {variable}={place} to ask where it went. {_NAME_IT}",
+        advice=f"Set {variable}={place} to ask where it went. {_OR}",
     )
 
 
@@ -78,7 +79,7 @@ def _at_azure(asked: Asked, resource: str, path: str, environ: Mapping[str, str]
     if where and not _same(resource, where.rstrip("/").removesuffix("/openai")):
         raise SpecError(
             f"The call went to {resource}, and azure:{deployment} would be asked at {where}.",
-            advice=f"Set {_AZURE_URL}={resource} to ask where it went. {_NAME_IT}",
+            advice=f"Set {_AZURE_URL}={resource} to ask where it went. {_OR}",
         )
     return f"azure:{deployment}"
 

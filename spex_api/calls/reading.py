@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
-from spex_api.calls.answer import read_answer
+from spex_api.calls.answer import Answer, read_answer
 from spex_api.calls.asked import Asked, asked_in, wire_of
 from spex_api.calls.call import Call
-from spex_api.calls.loosely import as_object, as_objects
+from spex_api.calls.loosely import as_object, as_objects, as_text
 from spex_api.errors import CacheCorrupt, SpecError
 from spex_api.foreign_files import read_json, read_text
 
@@ -36,13 +36,8 @@ def asked_by(call: Call) -> Asked:
         SpecError: it holds what cannot be asked again.
         CacheCorrupt: its request is no JSON object.
     """
-    return asked_in(
-        call.request,
-        where=f"The call {call.id}",
-        url=call.url,
-        wire=call.dialect,
-        answered=call.answer.usage.output_tokens or None,
-    )
+    asked = asked_in(call.request, where=f"The call {call.id}", url=call.url, wire=call.dialect)
+    return asked.with_answer(call.answer)
 
 
 def read_request(said: str) -> Asked:
@@ -123,7 +118,7 @@ def _asked(found: object, where: str) -> Asked:
         return asked_in(found, where=where)
     if isinstance(found.get("request"), dict):
         url, body = _http(found)
-        return asked_in(_body(body, where), where=where, url=url, answered=_answered(found, url))
+        return asked_in(_body(body, where), where=where, url=url).with_answer(_answer(found, url))
     if "body" in found:
         url = _bare(str(found.get("url") or ""))
         return asked_in(_body(found["body"], where), where=where, url=url)
@@ -148,15 +143,14 @@ def _body(said: object, where: str) -> Any:  # noqa: ANN401 - JSON
     return said
 
 
-def _answered(entry: JsonObject, url: str) -> int | None:
-    """How many tokens the answer took, where the archive has it."""
+def _answer(entry: JsonObject, url: str) -> Answer:
+    """What was answered, where the archive has it."""
     content = as_object(as_object(entry.get("response")).get("content"))
     try:
-        reply = json.loads(str(content.get("text") or ""))
+        reply = json.loads(as_text(content.get("text")))
     except (ValueError, RecursionError):
-        return None
-    answer = read_answer(as_object(reply), dialect=wire_of(url) or "")
-    return answer.usage.output_tokens or None
+        return Answer()
+    return read_answer(as_object(reply), dialect=wire_of(url) or "")
 
 
 def _bare(url: str) -> str:

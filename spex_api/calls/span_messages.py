@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from spex_api.completions import JsonObject
 
-__all__ = ["Said", "messages_in", "tools_in"]
+__all__ = ["Said", "answer_in", "messages_in", "tools_in"]
 
 Event = tuple[str, "JsonObject"]
 
@@ -70,6 +70,26 @@ def messages_in(told: JsonObject, events: Sequence[Event]) -> Said | None:
             return Said([_plain(turn) for turn in turns])
     fields = _indexed(told, _PROMPTS)
     return Said([_from_fields(each) for each in fields]) if fields else None
+
+
+def answer_in(told: JsonObject, events: Sequence[Event]) -> str:
+    """The text of the answer, where a span tells it.
+
+    Args:
+        told: the span's attributes.
+        events: the names and attributes of its events.
+
+    Raises:
+        Nothing: otherwise it is empty.
+    """
+    for each in (told, *(attributes for name, attributes in events if name == _DETAILS)):
+        for turn in as_objects(_listed(each.get("gen_ai.output.messages"))):
+            parts = [part for part in as_objects(turn.get("parts")) if part.get("type") == "text"]
+            return "".join(as_text(part.get("content")) for part in parts)
+    for name, said in events:
+        if name == "gen_ai.choice":
+            return as_text(as_object(said.get("message")).get("content"))
+    return as_text(told.get("gen_ai.completion.0.content"))
 
 
 def tools_in(told: JsonObject) -> list[JsonObject]:

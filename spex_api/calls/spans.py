@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from spex_api.calls.asked import asked_in
 from spex_api.calls.loosely import as_object, as_objects, as_text
 from spex_api.calls.reading import file_and_which, the_one
-from spex_api.calls.span_messages import messages_in, tools_in
+from spex_api.calls.span_messages import answer_in, messages_in, tools_in
 from spex_api.errors import SpecError
 from spex_api.foreign_files import read_json, read_text
 
@@ -98,13 +98,13 @@ def read_span(said: str) -> Asked:
     body = _body(span, found.messages)
     asked = asked_in(body, where=f"The span {name} in {path}", wire="openai.chat")
     provider, url = _who(span.attributes)
-    tokens = _number(
-        span.attributes, "gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens"
-    )
     return replace(
         asked,
         url=url,
-        answered=tokens,
+        answer=answer_in(span.attributes, span.events),
+        answered=_number(
+            span.attributes, "gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens"
+        ),
         notices=(*found.notices, *asked.notices),
         provider=provider,
     )

@@ -58,23 +58,28 @@ class Suiting:
     said: str
 
 
-def suiting(asked: Asked) -> Suiting:
+def suiting(asked: Asked, *, of: int | str | None = None) -> Suiting:
     """The features that suit a call.
 
+    Args:
+        asked: the call.
+        of: the message that is to be split, by its place or role, where somebody said which.
+
     Raises:
-        PromptError: it holds something that cannot be told in our words, or no text at all.
+        PromptError: it holds something that cannot be told in our words, or there is no such
+            message.
     """
     turns = asked.turns
+    if of is not None:
+        return _of_one(turns, _meant(turns, of))
     whole = _num_messages(asked)
     if whole >= _FEWEST:
         return Suiting(
             "messages", None, f"The features are its {whole} messages but for the last question."
         )
     for at in _by_promise(turns):
-        found = _cut(turns[at])
-        if found is not None:
-            split, named = found
-            return Suiting(split, at, f"The features are the {named} of {_who(turns, at)}.")
+        if _cut(turns[at]) is not None:
+            return _of_one(turns, at)
     if whole > 1:
         return Suiting("messages", None, f"The features are its {whole} other messages.")
     return Suiting("words", None, "The features are the words of the user's last message.")
@@ -105,6 +110,25 @@ def documents_in(text: str) -> list[str]:
     starts = [each.start() for each in heads]
     found = [text[start:stop].strip() for start, stop in pairwise(starts)]
     return [*found, _without_question(text[starts[-1] :])]
+
+
+def _of_one(turns: tuple[Turn, ...], at: int) -> Suiting:
+    """The parts of one message; words, where there is nothing larger."""
+    split, named = _cut(turns[at]) or ("words", "words")
+    return Suiting(split, at, f"The features are the {named} of {_who(turns, at)}.")
+
+
+def _meant(turns: tuple[Turn, ...], of: int | str) -> int:
+    """The place of the message that is meant, the last one of a role."""
+    places = range(len(turns))
+    those = [at for at in places if of in (at, at - len(turns), turns[at].role)]
+    if not those:
+        roles = ", ".join(dict.fromkeys(turn.role for turn in turns))
+        raise PromptError(
+            f"No message is meant by {of!r}: the call has {len(turns)}, of the roles {roles}.",
+            advice="Give its place, counted from 0, or its role.",
+        )
+    return those[-1]
 
 
 def _who(turns: tuple[Turn, ...], at: int) -> str:

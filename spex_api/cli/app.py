@@ -9,6 +9,7 @@ import typer
 from spex_api import errors
 from spex_api.cli.batch import batch_app
 from spex_api.cli.cache import cache_app
+from spex_api.cli.calls import calls_app
 from spex_api.cli.compare import compare
 from spex_api.cli.explain import explain
 from spex_api.cli.plan import plan
@@ -33,6 +34,7 @@ app.command()(replay)
 app.command()(compare)
 app.add_typer(batch_app)
 app.add_typer(cache_app)
+app.add_typer(calls_app)
 
 
 EXIT_STATUS: dict[type[errors.SpexError], int] = {

@@ -13,7 +13,9 @@ from spex_api.cli import flags
 from spex_api.cli.delivery import INTERRUPTED, check_folder, deliver
 from spex_api.cli.job import explained, read_job
 from spex_api.cli.progress import ProgressLine
+from spex_api.cli.recorded import recorded, with_call
 from spex_api.cli.runs import keep_run
+from spex_api.events import Notice
 from spex_api.report import machine
 
 if TYPE_CHECKING:
@@ -34,9 +36,15 @@ def explain(
     *,
     text: flags.Text = None,
     ask: flags.Ask = None,
+    call: flags.Call = None,
+    request: flags.Request = None,
+    span: flags.Span = None,
+    calls_file: flags.CallsFile = None,
+    why: flags.Why = None,
     labels: flags.Labels = None,
     model: flags.Model = None,
     split: flags.Split = None,
+    of: flags.Of = None,
     mask: flags.Mask = None,
     requests: flags.Requests = None,
     tokens: flags.Tokens = None,
@@ -61,7 +69,7 @@ def explain(
     out: flags.Out = Path(),
     json: flags.Json = False,
 ) -> None:
-    """Explains a model's answer to one prompt.
+    """Explains a model's answer to one prompt, or a call that was made before.
 
     Asks the model under each mask, decodes, prints what moved the answer alone and together, and
     writes explanation.json and report.html. Answers are kept on disk: the same command sends
@@ -73,6 +81,7 @@ def explain(
         labels=labels,
         model=model,
         split=split,
+        of=of,
         mask=mask,
         requests=requests,
         tokens=tokens,
@@ -84,17 +93,21 @@ def explain(
         order=order,
         seed=seed,
     )
-    job = read_job(spec, overrides)
+    made = recorded(call=call, request=request, span=span, recorded_in=calls_file)
+    tables, said = with_call(made, overrides, why=why, beside_a_spec=spec is not None)
+    job = read_job(spec, tables)
     check_folder(out)
     try:
         with ProgressLine(Console(stderr=True)) as line:
+            for sentence in said:
+                line.draw(Notice(sentence))
             explanation = explained(
                 job, mode="refresh" if refresh else "live", batch=batch, on_event=line.draw
             )
     except KeyboardInterrupt:
         Console(stderr=True).print(_RESUME)
         raise typer.Exit(INTERRUPTED) from None
-    run = _kept(job, spec, explanation)
+    run = _kept(job, spec or (made.source if made else None), explanation)
     deliver(explanation, out, json=json, told=partial(_told, run=run), run=run)
 
 

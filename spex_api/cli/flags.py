@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 __all__ = [
     "MODELS",
     "Ask",
+    "Call",
+    "CallsFile",
     "Decoder",
     "Index",
     "Json",
@@ -23,22 +25,50 @@ __all__ = [
     "Labels",
     "Mask",
     "Model",
+    "Of",
     "Order",
     "Out",
+    "Request",
     "Requests",
     "Seed",
+    "Span",
     "SpecFile",
     "Split",
     "TargetFaithfulness",
     "Text",
     "Tokens",
     "Usd",
+    "Why",
     "tables",
 ]
 
 SpecFile = Annotated[Path | None, typer.Argument(help="A TOML file; see examples/.")]
 Text = Annotated[str | None, typer.Option(help="The text whose parts are explained.")]
 Ask = Annotated[str | None, typer.Option(help="The question that goes before the text.")]
+Call = Annotated[
+    str | None,
+    typer.Option(
+        help="The id of a recorded call, or its beginning, as `spex calls` lists it; or last."
+    ),
+]
+Request = Annotated[
+    str | None,
+    typer.Option(
+        help="A request saved as JSON: its body, its url and body, or an archive (HAR); of several "
+        "FILE#3."
+    ),
+]
+Span = Annotated[
+    str | None,
+    typer.Option(
+        help="A span of OpenTelemetry's GenAI conventions, as OTLP's JSON or the SDK's; of several "
+        "FILE#SPAN_ID."
+    ),
+]
+CallsFile = Annotated[
+    Path | None, typer.Option(help="Where calls are recorded, if not in the usual place.")
+]
+Why = Annotated[str | None, typer.Option(help="Of a call: explain why the answer says this text.")]
 Labels = Annotated[str | None, typer.Option(help="Two or more answers, as in positive,negative.")]
 MODELS = (
     "local, local:FILE.gguf, openai:MODEL, anthropic:MODEL, azure:DEPLOYMENT or "
@@ -52,6 +82,10 @@ Split = Annotated[
         "conversation also messages, few_shot, tool_results, instructions, tools or patches; of "
         "documents also documents."
     ),
+]
+Of = Annotated[
+    str | None,
+    typer.Option(help="Which message is split: its place, counted from 0, or a role."),
 ]
 Mask = Annotated[
     str | None,
@@ -89,6 +123,7 @@ def tables(
     labels: str | None = None,
     model: str | None = None,
     split: str | None = None,
+    of: str | None = None,
     mask: str | None = None,
     requests: int | None = None,
     tokens: int | None = None,
@@ -109,6 +144,7 @@ def tables(
             "template": ask and ask.replace("{", "{{").replace("}", "}}") + "\n{text}",
             "text": text,
             "split": split,
+            "of": int(of) if of is not None and of.isdecimal() else of,
             "mask": mask,
         },
         "score": {"labels": labels and labels.split(",")},

@@ -131,10 +131,10 @@ def _spec(path: Path | None, overrides: Tables) -> ExplainSpec:
     if path is not None:
         return read_spec(path, overrides)
     prompt = overrides["prompt"]
-    if None in (prompt["template"], prompt["text"]):
+    if None in (prompt["template"], prompt["text"]) and prompt.get("messages") is None:
         raise SpecError(
             "There is nothing to explain yet.",
             advice="Give a spec file (spex explain examples/review.toml), or --text, --ask and "
-            "--labels.",
+            "--labels, or a call: --call last.",
         )
     return check_spec(overrides, source="the command line")

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from spex_api.cli import flags
 from spex_api.cli.job import read_job
+from spex_api.cli.recorded import recorded, with_call
 from spex_api.planner import plan_sync
 from spex_api.planning import Room
 from spex_api.report.story import harmless
@@ -41,9 +42,15 @@ def plan(
     *,
     text: flags.Text = None,
     ask: flags.Ask = None,
+    call: flags.Call = None,
+    request: flags.Request = None,
+    span: flags.Span = None,
+    calls_file: flags.CallsFile = None,
+    why: flags.Why = None,
     labels: flags.Labels = None,
     model: flags.Model = None,
     split: flags.Split = None,
+    of: flags.Of = None,
     mask: flags.Mask = None,
     requests: flags.Requests = None,
     tokens: flags.Tokens = None,
@@ -68,6 +75,7 @@ def plan(
         labels=labels,
         model=model,
         split=split,
+        of=of,
         mask=mask,
         requests=requests,
         tokens=tokens,
@@ -79,7 +87,11 @@ def plan(
         order=order,
         seed=seed,
     )
-    found = plan_sync(**read_job(spec, overrides).arguments)
+    made = recorded(call=call, request=request, span=span, recorded_in=calls_file)
+    tables, said = with_call(made, overrides, why=why, beside_a_spec=spec is not None)
+    for sentence in said:
+        Console(stderr=True).print(harmless(sentence), style="dim", markup=False)
+    found = plan_sync(**read_job(spec, tables).arguments)
     if json:
         sys.stdout.write(json_text.dumps(_told(found), ensure_ascii=False, allow_nan=False) + "\n")
     else:

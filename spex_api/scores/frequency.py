@@ -136,7 +136,7 @@ class LabelFrequency:
         if len(self.labels) > 1:
             of += f" over {' and '.join(map(repr, self.labels[1:]))}, or neither,"
         if not self.temperature:
-            return f"1 where the likeliest answer is {of}, else 0"
+            return f"1 where the likeliest answer holds {of}, else 0"
         unit = "log-odds" if self.scale == "log_odds" else "share"
         nats = ", in nats" if self.scale == "log_odds" else ""
         return f"{unit} of {of} among {self.samples} sampled answers{nats}"
@@ -198,8 +198,8 @@ class LabelFrequency:
             self._check_labels(texts)
         elif not any(self.counts(answer)[0] for answer in answers):
             raise ScoreError(
-                f"None of the first {len(texts)} answers is {self._matcher.label}, so there is no "
-                f"share to explain. The first is {excerpt(texts[0])}.",
+                f"None of the first {len(texts)} answers holds {self._matcher.label}, so there is "
+                f"no share to explain. The first is {excerpt(texts[0])}.",
                 advice="Ask in the prompt for the form that is looked for, let answers be longer "
                 "(max_tokens), or draw more of them.",
             )

@@ -148,7 +148,7 @@ class Says:
     @property
     def label(self) -> str:
         """The text, quoted."""
-        return f"what says {self.text!r}"
+        return repr(self.text)
 
     def matches(self, text: str) -> bool:
         """Whether it stands in the answer."""

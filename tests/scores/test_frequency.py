@@ -94,7 +94,7 @@ def test_at_the_temperature_0_there_is_one_answer_and_no_noise():
     assert [score.value(answers(text)) for text in ("Yes.", "No.")] == [Scored(1.0), Scored(0.0)]
     (asked,) = score.requests(MESSAGES, Capabilities())
     assert (asked.temperature, asked.num_samples) == (0, 1)
-    assert score.meaning == "1 where the likeliest answer is 'yes', else 0"
+    assert score.meaning == "1 where the likeliest answer holds 'yes', else 0"
     assert eval(repr(score)) == score  # noqa: S307 - our own repr
 
 
