@@ -122,10 +122,25 @@ def _test(explanation: Explanation, path: Path, judge: Judge, asked: Asked) -> s
         answer="value" if judge.matcher is None else "answer",
         outcome=_inert(excerpt(causes.outcome)) or "the answer is as the whole has it",
         judged=_judged(judge),
-        recorded="\n".join(
-            _recorded(trial, judge, names) for trial in causes.trials if trial.asked
-        ),
+        recorded="\n".join(_recorded(trial, judge, names) for trial in _shown(causes)),
     )
+
+
+def _shown(causes: Causes) -> Iterator[Trial]:
+    """The trials that are about confirmed causes; others were asked for what is not claimed."""
+    claimed = {
+        arrangement
+        for cause in causes.confirmed
+        for claim in cause.claims
+        for arrangement in (claim.more, claim.less)
+    }
+    parts = [set(cause.features) for cause in causes.confirmed]
+    for trial in causes.trials:
+        moved = (feature for feature, _ in trial.arrangement.moved)
+        touched = {*trial.arrangement.removed, *moved}
+        within = any(touched <= features for features in parts)
+        if trial.asked and (within or trial.arrangement in claimed):
+            yield trial
 
 
 def _docstring(explanation: Explanation, path: Path, causes: Causes) -> str:

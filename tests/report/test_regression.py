@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -111,6 +112,17 @@ def test_it_can_be_read(tmp_path):
         command = [sys.executable, "-m", "ruff", *check, "--isolated", str(path)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout
+
+
+def test_trials_of_what_is_not_confirmed_stay_out(tmp_path):
+    """They are in the report; a test asks again what it keeps."""
+    flips = {(3,): 9, (7,): 9, (1,): 4, (3, 5): 10}
+    both = put_to_test(
+        cause(Kind.TOGETHER, 3, 7), cause(Kind.ALONE, 1, confirmed=False), flips=flips
+    )
+    of_a_pipeline(both).to_pytest(tmp_path / "test_it.py")
+    source = (tmp_path / "test_it.py").read_text(encoding="utf-8")
+    assert re.findall(r"removed=\[(.*)\]", source) == ["3", "7"]
 
 
 def test_a_script_is_found_by_its_file(tmp_path):
