@@ -22,6 +22,7 @@
     │   │   └── ContentFiltered  the prompt is refused for what it says
     │   ├── MalformedReply       an answer that is not what the protocol says
     │   └── EndpointUnfit        what it answers cannot be trusted: a probe caught it
+    ├── PipelineFailed           the user's own function fails with everything in
     ├── BatchError               a batch that cannot be submitted, followed or read
     ├── CacheError
     │   ├── CacheMiss            an answer is needed, and no connection may be opened
@@ -56,6 +57,7 @@ __all__ = [
     "MalformedReply",
     "MissingExtra",
     "Overloaded",
+    "PipelineFailed",
     "PromptError",
     "QuotaExhausted",
     "RampLimited",
@@ -181,6 +183,10 @@ class MalformedReply(AdapterError):
 
 class EndpointUnfit(AdapterError):
     """What the endpoint answers cannot be trusted: a probe caught it."""
+
+
+class PipelineFailed(SpexError):
+    """The user's own function fails with all of its arguments as they are."""
 
 
 class BatchError(SpexError):

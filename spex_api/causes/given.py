@@ -30,10 +30,12 @@ class Given:
     Attributes:
         text: what it says; "" where it only calls tools, or gives nothing.
         tool_calls: what tools it calls.
+        refused: whether it is a model's reply that says that it was refused or filtered.
     """
 
     text: str
     tool_calls: tuple[ToolCall, ...] = ()
+    refused: bool = False
 
 
 def read_given(value: object) -> Given:
@@ -58,7 +60,9 @@ def read_given(value: object) -> Given:
         return Given(value.decode(errors="replace"))
     plain = jsonable(value)
     text = _text_of(plain) if isinstance(plain, Mapping) else None
-    return Given(as_json(plain) if text is None else text, calls_within(plain))
+    if text is None:
+        return Given(as_json(plain), calls_within(plain))
+    return Given(text, calls_within(plain), _is_refused(plain))
 
 
 def _calls_in_json(text: str) -> tuple[ToolCall, ...]:
@@ -80,6 +84,18 @@ def _text_of(reply: Mapping[str, Any]) -> str | None:
         return "".join(_joined(each.get("content")) for each in output)
     is_message = reply.get("role") == "assistant" or reply.get("type") in ("ai", "assistant")
     return _joined(content) if is_message and "content" in reply else None
+
+
+def _is_refused(reply: Mapping[str, Any]) -> bool:
+    """Whether a reply says that the model declined, or that a filter took the answer away."""
+    choices, output = reply.get("choices"), reply.get("output")
+    if _is_list(choices) and choices:
+        message = choices[0].get("message") or {}
+        return choices[0].get("finish_reason") == "content_filter" or bool(message.get("refusal"))
+    if _is_list(output):
+        parts = [part for each in output for part in each.get("content") or ()]
+        return any(isinstance(part, Mapping) and part.get("type") == "refusal" for part in parts)
+    return reply.get("stop_reason") == "refusal"
 
 
 def _joined(content: object) -> str:

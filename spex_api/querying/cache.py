@@ -143,6 +143,16 @@ class Cached(Policy):
                     self.store.release(asked.key)
             await asyncio.sleep(_PAUSE)
 
+    def known(self, request: CompletionRequest) -> Completion | None:
+        """The answer on disk, or None where it is to be asked for. Sends nothing.
+
+        Raises:
+            BadRequest: it was refused for good.
+            CacheMiss: in a replay, there is none.
+            CacheCorrupt: the record on disk is not what was written.
+        """
+        return self._known(request, self._keyed(request))
+
     def holds(self, request: CompletionRequest) -> bool:
         """Whether this question is settled on disk, by an answer or a refusal. Sends nothing."""
         return self.key(request) in self.store
