@@ -23,14 +23,18 @@ if TYPE_CHECKING:
     from spex_api.calls.asked import Asked
     from spex_api.prompts.parts import Turn
 
-__all__ = ["Suiting", "documents_in", "suiting"]
+__all__ = ["DOCUMENTS", "Suiting", "documents_in", "suiting", "the_documents"]
+
+DOCUMENTS: Final = "documents"
+"""A way to split that a conversation has where one of its messages quotes documents."""
 
 _FEWEST: Final = 3
 """Of fewer features, an explanation says hardly more than leaving one out does."""
 _MUCH_LONGER: Final = 4
 """So many times the user's last message: then the other one is what there is to explain."""
 
-_ELEMENT = re.compile(r"<(?P<tag>[A-Za-z][\w.-]*)(?:\s[^<>]*)?>.*?</(?P=tag)>", re.DOTALL)
+_OPENING = re.compile(r"<(?P<tag>[A-Za-z][\w.-]*)(?:\s[^<>]*)?>")
+_CLOSING = re.compile(r"</(?P<tag>[A-Za-z][\w.-]*)>")
 _NUMBERED = re.compile(
     r"^[ \t>*#-]*(?:\[(?P<bare>\d{1,4})\]|"
     r"(?:document|doc|source|passage|context|chunk|excerpt|result|article)s?[ \t]*[#\[(]*"
@@ -38,9 +42,12 @@ _NUMBERED = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _ASKS = re.compile(
-    r"^\W*(?:[\w' ]{0,24}\b)?(?:question|query|task|answer)\W*:|\?\s*$|^\W*answer the\b",
+    r"^\W{0,9}(?:[\w' ]{0,24}\b)?(?:question|query|task|answer)\W{0,9}:|\?[ \t]{0,9}$|"
+    r"^\W{0,9}answer the\b",
     re.IGNORECASE | re.MULTILINE,
 )
+"""What reads as a question. No repeat is without a bound: on a long rule of dashes that takes for
+ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +92,30 @@ def suiting(asked: Asked, *, of: int | str | None = None) -> Suiting:
     return Suiting("words", None, "The features are the words of the user's last message.")
 
 
+def the_documents(asked: Asked, *, of: int | str | None = None) -> Suiting:
+    """The documents that a call quotes in one of its messages.
+
+    Args:
+        asked: the call.
+        of: the message, by its place or role, where somebody said which.
+
+    Raises:
+        PromptError: no documents can be told apart there, or there is no such message.
+    """
+    turns = asked.turns
+    for at in _by_promise(turns) if of is None else [_meant(turns, of)]:
+        texts = _texts(turns[at])
+        pieces = documents_in(texts[0]) if len(texts) == 1 else []
+        if pieces:
+            said = f"The features are the {len(pieces)} documents of {_who(turns, at)}."
+            return Suiting(pieces, at, said)
+    raise PromptError(
+        "No documents can be told apart in the call: none of its messages has several elements of "
+        "one name, or stretches that begin with numbers counting up.",
+        advice="Split it into paragraphs, lines or sentences.",
+    )
+
+
 def documents_in(text: str) -> list[str]:
     """The documents that a text quotes, as they stand there; empty where it quotes none.
 
@@ -94,14 +125,14 @@ def documents_in(text: str) -> list[str]:
     Raises:
         Nothing.
     """
-    elements = list(_ELEMENT.finditer(text))
-    for tag in dict.fromkeys(each["tag"] for each in elements):
-        same = [each[0] for each in elements if each["tag"] == tag]
+    elements = list(_elements(text))
+    for tag in dict.fromkeys(tag for tag, _ in elements):
+        same = [element for each, element in elements if each == tag]
         if len(same) > 1:
             return same
     # A list within one element, as <documents>…</documents>.
-    if len(elements) == 1 and len(elements[0][0]) > len(text) / 2:
-        inner = elements[0][0]
+    if len(elements) == 1 and len(elements[0][1]) > len(text) / 2:
+        inner = elements[0][1]
         return documents_in(inner[inner.index(">") + 1 : inner.rindex("<")])
     heads = list(_NUMBERED.finditer(text))
     numbers = [int(each["bare"] or each["named"]) for each in heads]
@@ -110,6 +141,17 @@ def documents_in(text: str) -> list[str]:
     starts = [each.start() for each in heads]
     found = [text[start:stop].strip() for start, stop in pairwise(starts)]
     return [*found, _without_question(text[starts[-1] :])]
+
+
+def _elements(text: str) -> Iterator[tuple[str, str]]:
+    """The outermost elements of a text, each with its name."""
+    last = {closing["tag"]: closing.start() for closing in _CLOSING.finditer(text)}
+    end = 0
+    for opening in _OPENING.finditer(text):
+        tag = opening["tag"]
+        if end <= opening.start() < last.get(tag, -1):
+            end = text.index(f"</{tag}>", opening.end()) + len(tag) + 3
+            yield tag, text[opening.start() : end]
 
 
 def _of_one(turns: tuple[Turn, ...], at: int) -> Suiting:
@@ -149,7 +191,7 @@ def _num_messages(asked: Asked) -> int:
 def _by_promise(turns: tuple[Turn, ...]) -> Iterator[int]:
     """The places of messages whose text may be split: the user's last first, or the longest."""
     lengths = {
-        at: sum(len(part.text) for part in turn.segments if isinstance(part, Segment))
+        at: sum(map(len, _texts(turn)))
         for at, turn in enumerate(turns)
         if turn.role in ("user", "tool", *SYSTEM)
     }
@@ -163,7 +205,7 @@ def _by_promise(turns: tuple[Turn, ...]) -> Iterator[int]:
 
 def _cut(turn: Turn) -> tuple[str | list[str], str] | None:
     """How a message's text is split, and what its pieces are; None where they are too few."""
-    texts = [part.text for part in turn.segments if isinstance(part, Segment) and part.text.strip()]
+    texts = _texts(turn)
     if not texts:
         return None
     if len(texts) == 1:
@@ -180,6 +222,10 @@ def _cut(turn: Turn) -> tuple[str | list[str], str] | None:
         if (count := _count(texts, split)) >= _FEWEST:
             return split, f"{count} {split}"
     return None
+
+
+def _texts(turn: Turn) -> list[str]:
+    return [part.text for part in turn.segments if isinstance(part, Segment) and part.text.strip()]
 
 
 def _count(texts: list[str], split: str) -> int:

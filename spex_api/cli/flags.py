@@ -80,7 +80,7 @@ Split = Annotated[
     typer.Option(
         help="words, sentences, lines, paragraphs, characters, sections, code or json; of a "
         "conversation also messages, few_shot, tool_results, instructions, tools or patches; of "
-        "documents also documents."
+        "documents, and of a call that quotes some, also documents."
     ),
 ]
 Of = Annotated[

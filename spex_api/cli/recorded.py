@@ -16,7 +16,7 @@ from spex_api.calls.file import calls_file, find_call, read_calls
 from spex_api.calls.naming import model_name
 from spex_api.calls.reading import asked_by, file_and_which, read_request
 from spex_api.calls.spans import read_span
-from spex_api.calls.suiting import suiting
+from spex_api.calls.suiting import DOCUMENTS, suiting, the_documents
 from spex_api.errors import SpecError, UsageError
 from spex_api.querying.adapter import load_adapter
 from spex_api.scores.frequency import SAMPLES
@@ -77,7 +77,11 @@ class Recorded:
             )
         said = {**prompt, **self.asked.table}
         notices = list(self.asked.notices)
-        if prompt["split"] is None and not beside_a_spec:
+        if prompt["split"] == DOCUMENTS:
+            found = the_documents(self.asked, of=prompt["of"])
+            said |= {"split": found.split, "of": found.of}
+            notices.insert(0, found.said)
+        elif prompt["split"] is None and not beside_a_spec:
             found = suiting(self.asked, of=prompt["of"])
             said |= {"split": found.split, "of": found.of}
             notices.insert(0, f"{found.said} Choose others by --split.")

@@ -7,7 +7,8 @@ import json
 import pytest
 
 from spex_api.calls.asked import asked_in
-from spex_api.calls.suiting import documents_in, suiting
+from spex_api.calls.suiting import documents_in, suiting, the_documents
+from spex_api.errors import PromptError
 
 DOCUMENTS = [f"[{n}] Leave\nIn year {n} it was {n + 10} days.\n\nAs agreed." for n in range(1, 6)]
 QUESTION = "Question: how many days do we have?"
@@ -52,6 +53,7 @@ def test_documents_in_the_users_message_are_the_features():
         ("[1] a\n[3] b", 0),
         ("See [1] and [2].", 0),
         ("<b>bold</b> words", 0),
+        ("<br><br><p>a<p>b", 0),
         ("Nothing here.", 0),
         ("", 0),
     ],
@@ -62,6 +64,29 @@ def test_documents_are_known_by_their_elements_or_numbers(text, documents):
     assert len(found) == documents
     assert all(each in text for each in found)
     assert not any("Which?" in each for each in found)
+
+
+def test_the_documents_are_found_where_they_are():
+    """In whichever message, though there are others; where there are none, that is said."""
+    text = "\n\n".join([*DOCUMENTS[:2], QUESTION])
+    talk = [("user", text), ("assistant", "Hm."), ("user", "Go on."), ("assistant", "So?")]
+    asked = call(*talk, ("user", "How many days?"))
+    found = the_documents(asked)
+    assert (found.split, found.of) == (DOCUMENTS[:2], 0)
+    assert the_documents(asked, of=0) == found
+    with pytest.raises(PromptError, match="No documents can be told apart"):
+        the_documents(asked, of="assistant")
+
+
+def test_a_message_is_meant_by_place_or_role():
+    """Of several of one role the last; what there is not is told with what there is."""
+    asked = call(("system", "One. Two. Three."), ("user", "Hi"), ("user", "Four. Five. Six."))
+    assert (
+        suiting(asked, of=0).of == suiting(asked, of="system").of == suiting(asked, of=-3).of == 0
+    )
+    assert suiting(asked, of="user").of == 2
+    with pytest.raises(PromptError, match=r"has 3, of the roles system, user"):
+        suiting(asked, of="tool")
 
 
 def test_passages_without_the_question():

@@ -212,6 +212,8 @@ def test_another_split_another_message_another_model(work, server, capsys):
     assert any(body["messages"][0]["content"] == "… brief." for body in server.bodies)
     run(["explain", *flags, "--split", "sentences"])
     assert all(body["messages"][0]["content"] == "Be brief." for body in server.bodies[-9:])
+    run(["explain", *flags, "--split", "documents"])
+    assert all(QUESTION in body["messages"][1]["content"] for body in server.bodies[-9:])
 
 
 def test_a_plan_of_a_call_sends_nothing(work, server, capsys):
