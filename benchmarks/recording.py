@@ -3,7 +3,8 @@
     python benchmarks/recording.py [--rounds 40] [--calls 10]
 
 A server on loopback, in a process of its own, answers at once: in one piece, or as a stream of
-events of about two hundred bytes. The client and its recorded twin take turns, so many calls each,
+events of about two hundred bytes, which the client reads as events or, a quarter of the work or
+less, as bytes. The client and its recorded twin take turns, so many calls each,
 and begin in turn; the next begins when the first one's calls are on disk, and that wait is counted.
 Told are medians over the rounds, and medians of the differences: of the time that a caller waits
 for an answer, of the time of a block with its writing, and of the processor's, all threads
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 _SIZES = {"2 kB": 2_000, "100 kB": 100_000}
 _WORDS = "The employee has fifteen days of leave a year; “more” may be agreed upon.\n"
+_REPLIES = ("whole", "events", "bytes")
 _EVENT = 200
 _SENTENCE = 40
 
@@ -169,25 +171,35 @@ async def _block(ask: Callable[[], Awaitable[object] | None], calls: int, taken:
     taken.caller.append(statistics.median(alone) * 1000)
 
 
-def _asking(client: Client, size: int, *, streams: bool) -> Callable[[], Awaitable[object] | None]:
+def _asking(client: Client, size: int, *, reply: str) -> Callable[[], Awaitable[object] | None]:
     """How a client is asked once, and its answer read to the end."""
     chats = isinstance(client, openai.OpenAI | openai.AsyncOpenAI)
-    create: Any = client.chat.completions.create if chats else client.messages.create
+    door: Any = client.chat.completions if chats else client.messages
     turns = [{"role": "user", "content": _text(size)}]
     question: Body = {"model": "m", "messages": turns, "max_tokens": 9}
-    if streams:
+    if reply != "whole":
         question["stream"] = True
 
     async def ask() -> None:
-        reply = await create(**question)
-        if streams:
-            async for _ in reply:
+        if reply == "bytes":
+            async with door.with_streaming_response.create(**question) as told:
+                async for _ in told.iter_bytes():
+                    pass
+            return
+        told = await door.create(**question)
+        if reply == "events":
+            async for _ in told:
                 pass
 
     def ask_plainly() -> None:
-        reply = create(**question)
-        if streams:
-            for _ in reply:
+        if reply == "bytes":
+            with door.with_streaming_response.create(**question) as told:
+                for _ in told.iter_bytes():
+                    pass
+            return
+        told = door.create(**question)
+        if reply == "events":
+            for _ in told:
                 pass
 
     return ask if isinstance(client, openai.AsyncOpenAI | anthropic.AsyncAnthropic) else ask_plainly
@@ -198,7 +210,7 @@ class Row:
     """What one line of the table is about."""
 
     name: str
-    streams: bool
+    reply: str
     label: str
     rounds: int
     calls: int
@@ -206,7 +218,7 @@ class Row:
     @property
     def said(self) -> list[object]:
         """Its first columns."""
-        return [self.name, "streamed" if self.streams else "whole", self.label]
+        return [self.name, self.reply, self.label]
 
     def client(self, url: str) -> Client:
         """The client, whose address tells the server how long its replies are to be."""
@@ -216,9 +228,9 @@ class Row:
 
 async def _figures(row: Row, url: str, file: Path) -> list[object]:
     """Without, and what is added, by each measure."""
-    client, calls = row.client(url), max(row.calls // 5, 1) if row.streams else row.calls
+    client, calls = row.client(url), max(row.calls // 5, 1) if row.reply == "events" else row.calls
     askers = [
-        _asking(each, _SIZES[row.label], streams=row.streams)
+        _asking(each, _SIZES[row.label], reply=row.reply)
         for each in (client, record(client, path=file))
     ]
     taken = [Taken(), Taken()]
@@ -246,7 +258,9 @@ def main() -> None:
     """Runs all rows and prints a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=40)
-    parser.add_argument("--calls", type=int, default=10, help="a block; a fifth where they stream")
+    parser.add_argument(
+        "--calls", type=int, default=10, help="a block; a fifth where events are read"
+    )
     parser.add_argument("--serve", action="store_true", help="be the server")
     options = parser.parse_args()
     if options.serve:
@@ -255,8 +269,8 @@ def main() -> None:
     rows: list[list[object]] = []
     with tempfile.TemporaryDirectory() as folder, _server() as url:
         file = Path(folder) / "calls.jsonl"
-        for name, streams, label in product(_KINDS, (False, True), _SIZES):
-            row = Row(name, streams, label, options.rounds, options.calls)
+        for name, reply, label in product(_KINDS, _REPLIES, _SIZES):
+            row = Row(name, reply, label, options.rounds, options.calls)
             rows.append([*row.said, *asyncio.run(_figures(row, url, file))])
             file.unlink(missing_ok=True)
             print(*rows[-1], sep="  ", file=sys.stderr, flush=True)

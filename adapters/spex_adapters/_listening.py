@@ -10,6 +10,7 @@ What this module does not know: what is written down, and where.
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Self
 
 import httpx2
@@ -66,6 +67,12 @@ class _Hearing:
         overheard.seconds = time.perf_counter() - self._clock
         overheard.error, overheard.left = error, left
         self._recorder.submit(overheard)
+
+    def __del__(self) -> None:
+        # A reply that nobody read or closed was asked for and paid all the same. At the very end
+        # of the interpreter, what is needed for it may be gone.
+        with suppress(Exception):
+            self.end(left=True)
 
 
 class _Heard(httpx2.SyncByteStream):

@@ -42,6 +42,8 @@ _MOST_WAITING: Final = 4096
 """Calls that wait to be written; where the disk hangs, further ones are not recorded."""
 _AT_EXIT: Final = 5.0
 """Seconds that a process waits for its last calls to be written."""
+_LONGEST_ERROR: Final = 500
+"""Characters."""
 _DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 _EVENTS: Final = "text/event-stream"
 
@@ -115,8 +117,9 @@ class Recorder:
                 thread = threading.Thread(target=self._work, name="spex-calls", daemon=True)
                 try:
                     thread.start()
-                except RuntimeError:  # the interpreter is about to end
-                    self._write(self._waiting.get())
+                except RuntimeError:  # the interpreter is about to end, or has threads enough
+                    with suppress(queue.Empty):
+                        self._write(self._waiting.get_nowait())
                 else:
                     self._thread = thread
                     self._wait_at_a_workers_end()
@@ -198,7 +201,7 @@ def _line(overheard: Overheard) -> bytes:
     hidden += withheld
     came = None if overheard.status is None else without_secrets(_decoded(overheard), hidden)
     error = overheard.error
-    said = "" if error is None else f"{type(error).__name__}: {error}".rstrip(": ")
+    said = "" if error is None else f"{type(error).__name__}: {error}".rstrip(": ")[:_LONGEST_ERROR]
     head = {
         "id": _new_id(overheard.begun),
         "parents": overheard.parents,

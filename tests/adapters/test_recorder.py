@@ -116,3 +116,18 @@ def test_a_body_that_cannot_be_unpacked_is_no_reason_to_fail(encoding, tmp_path)
     assert recorder.flush(10)
     (call,) = read_calls(tmp_path / "calls.jsonl")
     assert call.status == 200
+
+
+def test_where_no_thread_can_be_begun_calls_are_written_at_once(tmp_path, monkeypatch):
+    """As at the very end of the interpreter: the caller waits, and nothing is lost."""
+
+    class NoThread(threading.Thread):
+        def start(self):
+            """Fails."""
+            raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading, "Thread", NoThread)
+    recorder = Recorder(tmp_path / "calls.jsonl")
+    for number in range(3):
+        recorder.submit(overheard(number))
+    assert [call.request["name"] for call in read_calls(recorder.path)] == [0, 1, 2]

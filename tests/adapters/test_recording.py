@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import gzip
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -218,6 +219,17 @@ def test_who_stops_reading_a_stream_leaves_it(dialect, kind):
     assert with_record == without
     assert (call.left, call.whole, call.error) == (True, False, "")
     assert STREAMED[dialect].body.startswith(call.came.encode())
+
+
+def test_a_stream_that_nobody_reads_is_recorded():
+    """It was asked for and is billed, even if it is forgotten."""
+    with playing(STREAMED["openai.chat"]) as server:
+        client = record(client_of("openai.chat", server.url))
+        client.chat.completions.create(model="m", messages=TURNS, stream=True)
+        gc.collect()
+        (call,) = recorded()
+        client.close()
+    assert (call.status, call.left, call.whole, call.came) == (200, True, False, "")
 
 
 def test_a_cancelled_call_is_recorded():
