@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from spex_api.causes.pipeline import explain_pipeline, explain_pipeline_sync
     from spex_api.comparing import Comparison, compare
     from spex_api.errors import SpexError
     from spex_api.explainer import explain, explain_function, explain_sync
@@ -72,6 +73,8 @@ __all__ = [
     "compare",
     "explain",
     "explain_function",
+    "explain_pipeline",
+    "explain_pipeline_sync",
     "explain_sync",
     "interactions",
     "load_adapter",
@@ -111,6 +114,8 @@ _HOMES = {
     "compare": "comparing",
     "explain": "explainer",
     "explain_function": "explainer",
+    "explain_pipeline": "causes.pipeline",
+    "explain_pipeline_sync": "causes.pipeline",
     "explain_sync": "explainer",
     "interactions": "indices",
     "load_adapter": "querying.adapter",
