@@ -3,9 +3,10 @@
     python benchmarks/recording.py [--rounds 40] [--calls 10]
 
 A server on loopback, in a process of its own, answers at once: in one piece, or as a stream of
-events of about two hundred bytes, which the client reads as events or, a quarter of the work or
-less, as bytes. The client and its recorded twin take turns, so many calls each,
-and begin in turn; the next begins when the first one's calls are on disk, and that wait is counted.
+events of about two hundred bytes, which the client reads as events or, with a fraction of the work,
+as bytes. The client and its recorded twin take turns, so many calls each, and begin in turn; the
+next begins when the first one's calls are on disk, and that wait is counted.
+
 Told are medians over the rounds, and medians of the differences: of the time that a caller waits
 for an answer, of the time of a block with its writing, and of the processor's, all threads
 together. What else the machine does falls into the clock's times more than into the processor's.
@@ -18,6 +19,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -25,13 +27,13 @@ import tempfile
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anthropic
 import openai
-from conditions import versions
 from spex_adapters.recording import flush, record
 from tables import markdown
 
@@ -171,38 +173,42 @@ async def _block(ask: Callable[[], Awaitable[object] | None], calls: int, taken:
     taken.caller.append(statistics.median(alone) * 1000)
 
 
+async def _asked(door: Any, question: Body, reply: str) -> None:  # noqa: ANN401 - either vendor's
+    """One call of an asynchronous client, its answer read to the end."""
+    if reply == "bytes":
+        async with door.with_streaming_response.create(**question) as told:
+            async for _ in told.iter_bytes():
+                pass
+        return
+    told = await door.create(**question)
+    if reply == "events":
+        async for _ in told:
+            pass
+
+
+def _asked_plainly(door: Any, question: Body, reply: str) -> None:  # noqa: ANN401
+    """The same of a plain one."""
+    if reply == "bytes":
+        with door.with_streaming_response.create(**question) as told:
+            for _ in told.iter_bytes():
+                pass
+        return
+    told = door.create(**question)
+    if reply == "events":
+        for _ in told:
+            pass
+
+
 def _asking(client: Client, size: int, *, reply: str) -> Callable[[], Awaitable[object] | None]:
-    """How a client is asked once, and its answer read to the end."""
+    """How a client is asked once."""
     chats = isinstance(client, openai.OpenAI | openai.AsyncOpenAI)
-    door: Any = client.chat.completions if chats else client.messages
     turns = [{"role": "user", "content": _text(size)}]
     question: Body = {"model": "m", "messages": turns, "max_tokens": 9}
     if reply != "whole":
         question["stream"] = True
-
-    async def ask() -> None:
-        if reply == "bytes":
-            async with door.with_streaming_response.create(**question) as told:
-                async for _ in told.iter_bytes():
-                    pass
-            return
-        told = await door.create(**question)
-        if reply == "events":
-            async for _ in told:
-                pass
-
-    def ask_plainly() -> None:
-        if reply == "bytes":
-            with door.with_streaming_response.create(**question) as told:
-                for _ in told.iter_bytes():
-                    pass
-            return
-        told = door.create(**question)
-        if reply == "events":
-            for _ in told:
-                pass
-
-    return ask if isinstance(client, openai.AsyncOpenAI | anthropic.AsyncAnthropic) else ask_plainly
+    waits = isinstance(client, openai.AsyncOpenAI | anthropic.AsyncAnthropic)
+    door = client.chat.completions if chats else client.messages
+    return partial(_asked if waits else _asked_plainly, door, question, reply)
 
 
 @dataclass(frozen=True)
@@ -276,7 +282,11 @@ def main() -> None:
             print(*rows[-1], sep="  ", file=sys.stderr, flush=True)
     columns = ["caller", "added", "block", "added", "processor", "added"]
     print(markdown(["client", "reply", "bodies", *columns], rows))
-    print(f"\nMilliseconds a call; {options.rounds} rounds; {versions()}")
+    print(
+        f"\nMilliseconds a call; {options.rounds} rounds; Python {sys.version.split()[0]}, openai "
+        f"{openai.__version__}, anthropic {anthropic.__version__}; {os.cpu_count()} cores, load "
+        f"{os.getloadavg()[0]:.1f} at the end."
+    )
 
 
 if __name__ == "__main__":
