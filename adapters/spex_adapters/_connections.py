@@ -8,7 +8,8 @@ Raised is what `httpx2` would raise, which has its errors' names from `httpcore2
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, cast
 
 import httpcore2
 import httpx2
@@ -17,8 +18,9 @@ from spex_adapters._sockets import Sockets
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import AsyncIterable, Iterable, Mapping
 
-__all__ = ["Connections", "clients_error"]
+__all__ = ["Connections", "Reply", "clients_error"]
 
 _RESTS: Final = 5.0
 """Seconds after which a resting connection is not used again: the server may just be hanging up."""
@@ -31,30 +33,54 @@ _FAILURES: Final = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A reply, read to its end.
+
+    Attributes:
+        status_code: of the reply.
+        headers: of the reply, by their names in lower case.
+        content: its body, unpacked.
+    """
+
+    status_code: int
+    headers: Mapping[str, str]
+    content: bytes
+
+
 class Connections:
-    """The connections to where a request like this one goes. Building it opens none.
+    """The connections to one address. Building it opens none.
 
     Args:
-        url: where all requests go.
+        url: where all questions go.
+        headers: what goes with each of them, secrets too; never shown.
         trusted: which certificates are trusted.
         connecting: seconds that a connection may take to stand.
     """
 
-    def __init__(self, url: httpx2.URL, *, trusted: ssl.SSLContext, connecting: float) -> None:
+    def __init__(
+        self,
+        url: httpx2.URL,
+        headers: Iterable[tuple[bytes, bytes]],
+        *,
+        trusted: ssl.SSLContext,
+        connecting: float,
+    ) -> None:
         self._url = httpcore2.URL(
             scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
         )
+        self._headers = tuple(headers)
         self._trusted = trusted
         self._extensions = {"timeout": {"connect": connecting}}
         self._sockets = Sockets()
         self._resting: list[httpcore2.AsyncHTTPConnection] = []
         self._closed = False
 
-    async def send(self, request: httpx2.Request) -> httpx2.Response:
-        """The reply, read to its end; who waits no longer has the connection closed.
+    async def post(self, content: bytes) -> Reply:
+        """The reply to a body; who waits no longer has the connection closed.
 
         Args:
-            request: to the address of all; its body is there as a whole.
+            content: the body.
 
         Raises:
             TransportError: it got no answer, or never left.
@@ -63,15 +89,18 @@ class Connections:
         asked = httpcore2.Request(
             b"POST",
             self._url,
-            headers=request.headers.raw,
-            content=request.content,
+            headers=(*self._headers, (b"Content-Length", b"%d" % len(content))),
+            content=content,
             extensions=self._extensions,
         )
         try:
-            reply, content = await self._exchange(asked)
+            reply, packed = await self._exchange(asked)
         except _FAILURES as failure:
             raise clients_error(failure) from failure
-        return httpx2.Response(reply.status, headers=reply.headers, content=content)
+        headers = _by_name(reply.headers)
+        if "content-encoding" in headers:
+            packed = httpx2.Response(reply.status, headers=reply.headers, content=packed).content
+        return Reply(reply.status, headers, packed)
 
     async def aclose(self) -> None:
         """Closes those that rest; those that are at work are closed after it."""
@@ -88,8 +117,9 @@ class Connections:
         )
         try:
             reply = await connection.handle_async_request(asked)
+            parts = cast("AsyncIterable[bytes]", reply.stream)
             try:
-                return reply, await reply.aread()
+                return reply, b"".join([part async for part in parts])
             finally:
                 await reply.aclose()
         finally:
@@ -106,6 +136,15 @@ class Connections:
                 return connection
             await connection.aclose()
         return None
+
+
+def _by_name(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Headers by their names; what is said twice is joined, as the standard has it."""
+    found: dict[str, str] = {}
+    for raw, value in headers:
+        name, text = raw.decode("latin-1").lower(), value.decode("latin-1")
+        found[name] = f"{found[name]}, {text}" if name in found else text
+    return found
 
 
 def clients_error(failure: Exception) -> httpx2.TransportError:

@@ -16,7 +16,7 @@ import json
 import math
 import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 from urllib.request import getproxies
 
 from pydantic import SecretStr
@@ -40,13 +40,33 @@ if TYPE_CHECKING:
     from spex_api.completions import Completion, JsonObject
     from spex_api.errors import AdapterError
 
-__all__ = ["TIMEOUT", "Line", "answer_in"]
+__all__ = ["TIMEOUT", "Answered", "Line", "answer_in"]
 
 TIMEOUT: Final = 300.0
 """Seconds that an attempt may take, from the first byte out to the last byte in."""
 _CONNECTING: Final = 60.0
 """A busy event loop is slow to notice that a connection stands."""
 _CONNECTIONS: Final = 256  # above any sensible concurrency: the policies limit, not the pool
+_encoder: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+class Answered(Protocol):
+    """A reply, read to its end."""
+
+    @property
+    def status_code(self) -> int:
+        """Its status."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Its headers, found by their names in lower case."""
+        ...
+
+    @property
+    def content(self) -> bytes:
+        """Its body, unpacked."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +80,12 @@ class _Opened:
     client: httpx2.AsyncClient = field(repr=False)
     connections: Connections | None = field(repr=False)
 
-    async def send(self, body: JsonObject) -> httpx2.Response:
+    async def send(self, body: JsonObject) -> Answered:
         """The reply to a body, read to its end."""
-        return await (self.connections or self.client).send(_question(self, body))
+        content = _encoder.encode(body).encode()
+        if self.connections is not None:
+            return await self.connections.post(content)
+        return await self.client.send(_question(self, content))
 
 
 class Line:
@@ -205,24 +228,27 @@ class Line:
         if self._transport is None and not getproxies():
             from spex_adapters._connections import Connections  # noqa: PLC0415 - loads the client
 
-            connections = Connections(pattern.url, trusted=trusted, connecting=connecting)
+            headers = pattern.headers.copy()
+            headers.update(secrets.headers)
+            connections = Connections(
+                pattern.url, headers.raw, trusted=trusted, connecting=connecting
+            )
         key, *others = (*secrets.hidden, SecretStr(""))
         wire = replace(self._wire, secret=key, others=tuple(others))
         self._opened = _Opened(loop, wire, secrets, pattern, client, connections)
         return self._opened
 
 
-def _question(opened: _Opened, body: JsonObject) -> httpx2.Request:
+def _question(opened: _Opened, content: bytes) -> httpx2.Request:
     """The request for a body: as the pattern, where address and settings are read already."""
     import httpx2  # noqa: PLC0415 - it is loaded by now
 
     pattern = opened.pattern
-    content = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     request = httpx2.Request(
         "POST",
         pattern.url,
         headers=pattern.headers,
-        content=content.encode(),
+        content=content,
         extensions=pattern.extensions,
     )
     for name, value in opened.secrets.headers.items():
@@ -230,9 +256,7 @@ def _question(opened: _Opened, body: JsonObject) -> httpx2.Request:
     return request
 
 
-def answer_in(
-    response: httpx2.Response, wire: Wire, read: Callable[[str], Completion]
-) -> Completion:
+def answer_in(response: Answered, wire: Wire, read: Callable[[str], Completion]) -> Completion:
     """The answer in a reply, byte for byte, but for a key that it repeats.
 
     A reply of another content type that can be read all the same is paid, and so is read.

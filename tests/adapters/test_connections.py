@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import inspect
 import ssl
 from contextlib import asynccontextmanager
@@ -12,17 +13,18 @@ import httpcore2
 import httpx2
 import pytest
 from spex_adapters._chat import read_chat
-from spex_adapters._connections import Connections, clients_error
+from spex_adapters._connections import Connections, Reply, clients_error
 from spex_adapters._errors import translate
 from spex_adapters._http import Line
 from spex_adapters._kinds import HTTPX2
 from spex_adapters._wire import Wire
 
-from spex_api.errors import Unavailable
+from spex_api.errors import MalformedReply, Unavailable
 
 LOOPBACK = Path(__file__).parent / "fixtures" / "loopback.pem"
 """A certificate of 127.0.0.1 and localhost that signs itself, and its key."""
 WIRE = Wire("https://h/v1", "gpt-9", "A_KEY", "AN_URL")
+_HOST = [(b"host", b"h")]
 GOOD = '{"choices": [{"message": {"content": "yes"}}]}'
 
 
@@ -76,7 +78,7 @@ async def _served(server: Server, *, certificate: Path | None = None):
         scheme = "https" if certificate else "http"
         server.url = httpx2.URL(f"{scheme}://127.0.0.1:{port}/v1/chat")
         trusted = ssl.create_default_context(cafile=LOOPBACK)
-        connections = Connections(server.url, trusted=trusted, connecting=5.0)
+        connections = Connections(server.url, _HOST, trusted=trusted, connecting=5.0)
         try:
             yield connections
         finally:
@@ -88,12 +90,6 @@ def _reply(body: bytes, *headers: str) -> bytes:
     return said.encode() + b"\r\n\r\n" + body
 
 
-async def _send(
-    connections: Connections, server: Server, content: bytes = b"{}"
-) -> httpx2.Response:
-    return await connections.send(httpx2.Request("POST", server.url, content=content))
-
-
 def test_a_connection_is_used_again():
     """Questions after each other share a connection; at once, each has its own."""
 
@@ -101,9 +97,9 @@ def test_a_connection_is_used_again():
         server = Server()
         async with _served(server) as connections:
             for _ in range(3):
-                await _send(connections, server)
+                await connections.post(b"{}")
             after_each_other = server.connections
-            await asyncio.gather(*(_send(connections, server) for _ in range(3)))
+            await asyncio.gather(*(connections.post(b"{}") for _ in range(3)))
             return after_each_other, server.connections
 
     assert asyncio.run(run()) == (1, 3)
@@ -117,7 +113,7 @@ def test_a_connection_whose_server_hung_up_is_not_used(then):
         server = Server(then=then)
         async with _served(server) as connections:
             for _ in range(3):
-                assert (await _send(connections, server)).content == b"{}"
+                assert (await connections.post(b"{}")).content == b"{}"
                 await asyncio.sleep(0.01)
             return server.connections
 
@@ -130,9 +126,9 @@ def test_what_comes_unasked_is_no_answer():
     async def run() -> tuple[bytes, int]:
         server = Server(unasked=_reply(b'"forged"'))
         async with _served(server) as connections:
-            await _send(connections, server)
+            await connections.post(b"{}")
             await asyncio.sleep(0.05)
-            return (await _send(connections, server)).content, server.connections
+            return (await connections.post(b"{}")).content, server.connections
 
     assert asyncio.run(run()) == (b"{}", 2)
 
@@ -143,7 +139,7 @@ def test_a_flood_while_nobody_reads_is_held_back():
     async def run() -> int:
         server = Server(unasked=b"x" * 2**24)
         async with _served(server) as connections:
-            await _send(connections, server)
+            await connections.post(b"{}")
             await asyncio.sleep(0.2)
             (resting,) = connections._resting
             return sum(map(len, resting._connection._network_stream._came))
@@ -158,10 +154,38 @@ def test_texts_of_any_length(size):
     async def run() -> tuple[bytes, list[bytes]]:
         server = Server(_reply(b"y" * size))
         async with _served(server) as connections:
-            response = await _send(connections, server, b"x" * size)
+            response = await connections.post(b"x" * size)
             return response.content, server.bodies
 
     assert asyncio.run(run()) == (b"y" * size, [b"x" * size])
+
+
+def test_a_packed_reply_is_unpacked():
+    """A server may pack what it says, and its headers are found by their names."""
+
+    async def run() -> Reply:
+        body = gzip.compress(b"yes" * 1000)
+        server = Server(_reply(body, "Content-Encoding: gzip", "X-A: 1", "x-a: 2"))
+        async with _served(server) as connections:
+            return await connections.post(b"{}")
+
+    reply = asyncio.run(run())
+    assert reply.content == b"yes" * 1000
+    assert reply.status_code == 200
+    assert reply.headers["x-a"] == "1, 2"
+
+
+def test_a_reply_that_is_not_packed_as_it_says():
+    """It cannot be read, and may have been billed."""
+
+    async def run() -> Exception:
+        server = Server(_reply(b"no gzip", "content-encoding: gzip"))
+        async with _served(server) as connections:
+            with pytest.raises(httpx2.DecodingError) as caught:
+                await connections.post(b"{}")
+            return translate(caught.value, WIRE, HTTPX2)
+
+    assert type(asyncio.run(run())) is MalformedReply
 
 
 def test_an_encrypted_connection():
@@ -170,8 +194,8 @@ def test_an_encrypted_connection():
     async def run() -> tuple[bytes, int]:
         server = Server(_reply(b"y" * 2**20))
         async with _served(server, certificate=LOOPBACK) as connections:
-            await _send(connections, server, b"x" * 2**20)
-            return (await _send(connections, server)).content, server.connections
+            await connections.post(b"x" * 2**20)
+            return (await connections.post(b"{}")).content, server.connections
 
     assert asyncio.run(run()) == (b"y" * 2**20, 1)
 
@@ -183,9 +207,11 @@ def test_a_certificate_that_nobody_trusts():
         server = Server()
         async with _served(server, certificate=LOOPBACK) as trusting:
             await trusting.aclose()
-            strict = Connections(server.url, trusted=ssl.create_default_context(), connecting=5.0)
+            strict = Connections(
+                server.url, _HOST, trusted=ssl.create_default_context(), connecting=5.0
+            )
             with pytest.raises(httpx2.ConnectError) as caught:
-                await _send(strict, server)
+                await strict.post(b"{}")
             return translate(caught.value, WIRE, HTTPX2).cause, server.bodies
 
     cause, bodies = asyncio.run(run())
@@ -200,9 +226,9 @@ def test_nobody_listens():
         server = Server()
         async with _served(server):
             url = server.url
-        connections = Connections(url, trusted=ssl.create_default_context(), connecting=5.0)
+        connections = Connections(url, _HOST, trusted=ssl.create_default_context(), connecting=5.0)
         with pytest.raises(httpx2.ConnectError) as caught:
-            await connections.send(httpx2.Request("POST", url, content=b"{}"))
+            await connections.post(b"{}")
         refused = translate(caught.value, WIRE, HTTPX2)
         assert refused.unbilled
         return refused.cause
@@ -221,9 +247,11 @@ def test_a_connection_that_never_stands():
         async with await asyncio.start_server(silent, "127.0.0.1", 0) as listening:
             port = listening.sockets[0].getsockname()[1]
             url = httpx2.URL(f"https://127.0.0.1:{port}/")
-            connections = Connections(url, trusted=ssl.create_default_context(), connecting=0.05)
+            connections = Connections(
+                url, _HOST, trusted=ssl.create_default_context(), connecting=0.05
+            )
             with pytest.raises(httpx2.ConnectTimeout) as caught:
-                await connections.send(httpx2.Request("POST", url, content=b"{}"))
+                await connections.post(b"{}")
             return type(caught.value)
 
     assert asyncio.run(run()) is httpx2.ConnectTimeout
@@ -235,14 +263,14 @@ def test_a_cancelled_question_leaves_no_connection():
     async def run() -> tuple[int, int]:
         server = Server(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf")
         async with _served(server) as connections:
-            task = asyncio.create_task(_send(connections, server))
+            task = asyncio.create_task(connections.post(b"{}"))
             await asyncio.sleep(0.05)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
             resting = len(connections._resting)
             server.reply = _reply(b"{}")
-            await _send(connections, server)
+            await connections.post(b"{}")
             return resting, server.connections
 
     assert asyncio.run(run()) == (0, 2)
@@ -256,7 +284,7 @@ def test_an_answer_that_breaks_off():
         server = Server(half, then="hang up")
         async with _served(server) as connections:
             with pytest.raises(httpx2.TransportError) as caught:
-                await _send(connections, server)
+                await connections.post(b"{}")
             return translate(caught.value, WIRE, HTTPX2)
 
     assert type(asyncio.run(run())) is Unavailable
@@ -268,7 +296,7 @@ def test_closing_ends_what_is_at_work_after_it():
     async def run() -> tuple[bytes, int]:
         server = Server()
         async with _served(server) as connections:
-            task = asyncio.create_task(_send(connections, server))
+            task = asyncio.create_task(connections.post(b"{}"))
             await asyncio.sleep(0)
             await connections.aclose()
             return (await task).content, len(connections._resting)
