@@ -40,8 +40,23 @@ def refuse_beyond(
     Raises:
         UsageError: it asks for something else, which the sentence names.
     """
+    if _is_plain(request):
+        return
     if what := _beyond(request, able, images=images, tools=tools):
         raise UsageError(f"{whom} has no words for {what}.", advice=advice)
+
+
+def _is_plain(request: CompletionRequest) -> bool:
+    """Whether every dialect has words for it, as for nearly all that is asked."""
+    further = request.target or request.exact_tokens or request.tools or request.num_samples > 1
+    return (
+        request.ask is Ask.CHAT
+        and not further
+        and not any(
+            turn.blocks or turn.tool_calls or turn.answers or turn.role == "tool"
+            for turn in request.messages
+        )
+    )
 
 
 def _beyond(request: CompletionRequest, able: Capabilities, *, images: bool, tools: bool) -> str:

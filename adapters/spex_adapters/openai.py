@@ -1,9 +1,10 @@
 """OpenAI's chat completions, and every server that speaks them (vLLM, Ollama, llama-server, …).
 
 The body that `body` builds is sent as it is, so what the answer's key is made of is what went out.
-It is sent by a bare HTTP client, opened at the first `complete`: planning, and replaying from disk,
-need neither key nor connection. The vendor's client, which takes three times as much processor
-time a call, is there for files and batches. What this module does not know: retries and prices.
+It goes over connections of our own, opened at the first `complete`: planning, and replaying from
+disk, need neither key nor connection. The vendor's client, which takes several times as much
+processor time a call, is there for files and batches. What this module does not know: retries and
+prices.
 """
 
 from __future__ import annotations
@@ -87,8 +88,14 @@ class OpenAIAdapter:
             base_url or os.environ.get(_URL) or _DEFAULT_URL, variable=_URL
         )
         host = "." + (urlsplit(self._endpoint).hostname or "")
-        self._host = host
         self._at_openai, self._at_azure = host.endswith(_OPENAI), host.endswith(_AZURE)
+        silent = self._at_openai and not gives_logprobs(model)
+        self._capabilities = Capabilities(
+            top_logprobs=0 if silent else _LONGEST_LIST,
+            concurrency=16,
+            samples_at_once=samples_at_once(host),
+            embeds=embeds(model) or not self._at_openai,
+        )
         self._line, self._vectors = (
             Line(
                 Wire(self._endpoint, model, _KEY, _URL, service),
@@ -122,13 +129,7 @@ class OpenAIAdapter:
         Of another server nothing is known, so that it is asked for one answer at a time; whether
         it has embeddings, it says itself.
         """
-        silent = self._at_openai and not gives_logprobs(self._model)
-        return Capabilities(
-            top_logprobs=0 if silent else _LONGEST_LIST,
-            concurrency=16,
-            samples_at_once=samples_at_once(self._host),
-            embeds=embeds(self._model) or not self._at_openai,
-        )
+        return self._capabilities
 
     def body(self, request: CompletionRequest) -> JsonObject:
         """The whole wire body of this request.

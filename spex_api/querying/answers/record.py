@@ -48,6 +48,8 @@ _OF_REFUSALS: Final = 3
 _LONGEST_HEAD: Final = 64
 """Within so many bytes of a record that we wrote, its question begins."""
 
+_encoder: Final = json.JSONEncoder(ensure_ascii=False)
+
 _Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -245,7 +247,7 @@ def _refusal_laid_out(ladder: str, refused: Refused, *, at: str) -> bytes:
 
 
 def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
+    return _encoder.encode(text)
 
 
 def read_record(stored: bytes | str, *, key: str) -> Record:
