@@ -183,7 +183,7 @@ def _is_async(function: object) -> bool:
     if isinstance(function, partial):
         return _is_async(function.func)
     # An object that is called is as asynchronous as its method.
-    method = vars(type(function)).get("__call__")
+    method = inspect.getattr_static(type(function), "__call__", None)
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(method)
 
 

@@ -26,6 +26,7 @@ from spex_api.errors import (
 from spex_api.events import Notice, Progress
 from spex_api.testing import FaultServer, FunctionAdapter
 from spex_api.testing.pipelines import planted_pipeline
+from spex_api.testing.recording_server import RecordingServer
 
 DOCUMENTS = [f"Note {number}." for number in range(8)]
 DOCUMENTS[2] = "Handbook 2019: 25 days."
@@ -398,6 +399,45 @@ def test_recorded_calls_come_from_disk_the_second_time(pipeline, server, tmp_pat
     assert again.to_json() == first.to_json()
     assert len(server.questions) == sent
     assert again.usage.cached == sent
+
+
+EVENTS = "".join(
+    f"data: {json.dumps(event)}\n\n"
+    for event in (
+        {"choices": [{"index": 0, "delta": {"role": "assistant", "content": "25 "}}]},
+        {"choices": [{"index": 0, "delta": {"content": "days"}, "finish_reason": "stop"}]},
+        {"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 2}},
+    )
+)
+
+
+def test_a_stream_comes_from_disk_as_a_stream(tmp_path, monkeypatch):
+    """The vendor's client reads the recorded events as it read the endpoint's."""
+
+    async def main(url):
+        client = openai.AsyncOpenAI(base_url=url, api_key="k", max_retries=0)
+        recorded = spex_adapters.record(client, path=tmp_path / "calls.jsonl")
+
+        async def asking(question, documents):
+            told = await recorded.chat.completions.create(**question_of(documents), stream=True)
+            pieces = [chunk.choices[0].delta.content async for chunk in told if chunk.choices]
+            return "".join(pieces)
+
+        async with client:
+            budget = spex.Budget(20)
+            return await spex.explain_pipeline(
+                asking, INPUTS, score="25 days", verify=False, budget=budget, decoder="lasso"
+            )
+
+    async def served():
+        headers = {"content-type": "text/event-stream"}
+        async with RecordingServer(EVENTS + "data: [DONE]\n\n", headers=headers) as running:
+            return await main(running.url), running.url, len(running.asked)
+
+    first, url, sent = asyncio.run(served())
+    monkeypatch.setenv("SPEX_OFFLINE", "1")
+    assert asyncio.run(main(url)).to_json() == first.to_json()
+    assert (sent, first.provenance.full, first.usage.input_tokens) == (20, 1.0, 180)
 
 
 def test_offline_a_call_that_is_missing_is_named(server, tmp_path, monkeypatch):
