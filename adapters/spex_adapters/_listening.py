@@ -178,6 +178,8 @@ class Listening(httpx2.BaseTransport):
         self._ear = ear
 
     def __getattr__(self, name: str) -> object:
+        if name == "inner":  # of a copy that is being made
+            raise AttributeError(name)
         return getattr(self.inner, name)
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -235,6 +237,8 @@ class AsyncListening(httpx2.AsyncBaseTransport):
         self._ear = ear
 
     def __getattr__(self, name: str) -> object:
+        if name == "inner":  # of a copy that is being made
+            raise AttributeError(name)
         return getattr(self.inner, name)
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:

@@ -64,8 +64,8 @@ def read_calls(path: Path | None = None) -> Iterator[Call]:
     Raises:
         UsageError: there is no such file, or it cannot be opened.
     """
-    unreadable = 0
-    for line in _lines(path or calls_file()):
+    path, unreadable = path or calls_file(), 0
+    for line in _lines(path):
         try:
             yield Call.from_line(line)
         except CacheCorrupt:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import gc
 import gzip
 import json
@@ -49,6 +50,11 @@ def with_and_without(dialect, url, ask, *, kind, **settings):
         return outcomes
 
     return asyncio.run(both())
+
+
+async def closed(client):
+    """Closes a client of either kind."""
+    await done(client.close())
 
 
 def recorded():
@@ -473,6 +479,16 @@ def test_the_vendors_other_ways_are_recorded():
     first, second = recorded()
     assert first.request["response_format"]["json_schema"]["name"] == "Leave"
     assert first.came == second.came == body.decode()
+
+
+@each_kind
+def test_a_twins_transport_is_the_clients_but_for_listening(kind):
+    """Whoever looks into it finds the same pool, also in a copy of it."""
+    client = client_of("openai.chat", "http://127.0.0.1:9", kind=kind)
+    transport = record(client)._client._transport
+    assert copy.copy(transport)._pool is transport._pool is client._client._transport._pool
+    assert not hasattr(transport, "nothing")
+    asyncio.run(closed(client))
 
 
 @pytest.mark.parametrize("thing", [None, object(), httpx2.Client, "client"])

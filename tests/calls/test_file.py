@@ -73,12 +73,11 @@ def test_a_last_line_that_is_cut_off_is_left_out(tmp_path):
     assert [call.id for call in read_calls(path)] == ["c-0001", "c-0003"]
 
 
-def test_what_is_no_call_is_left_out_and_said(tmp_path, caplog):
+def test_what_is_no_call_is_left_out_and_said(caplog):
     """One strange line does not hide the others."""
-    path = tmp_path / "calls.jsonl"
-    path.write_bytes(line(1) + b"{}\n\n" + line(2))
-    assert [call.id for call in read_calls(path)] == ["c-0001", "c-0002"]
-    assert "1 lines are no calls" in caplog.text
+    append(calls_file(), [line(1), b"{}\n", b"\n", line(2)])
+    assert [call.id for call in read_calls()] == ["c-0001", "c-0002"]
+    assert f"{calls_file()}: 1 lines are no calls" in caplog.text
 
 
 def test_half_a_line_is_taken_back(tmp_path, monkeypatch):
