@@ -1,0 +1,272 @@
+"""Asks under masks until one set of features is worth a test.
+
+A suspicion is worth it where the answers leave hardly a doubt about the set and its truth table,
+and it also holds where others of the features are missing. Nothing here is proof, so the answers
+may be looked at as often as one likes, and all that are known serve.
+
+What this module does not know: how a cause is tested.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import betaln
+
+from spex_api.causes.advice import SearchEnd
+from spex_api.causes.choosing import first_masks, next_masks
+from spex_api.causes.contexts import dealt, is_near, turning_points
+from spex_api.causes.evidence import LARGEST, Evidence, Suspicion, weigh
+from spex_api.causes.kinds import cause_of, relevant
+from spex_api.causes.rounds import FEWEST_ROUNDS, REPEATS, ROUNDS, rounds_cost
+from spex_api.claims import Arrangement, Cause
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from spex_api.causes.asking import Answered, Purse
+    from spex_api.causes.trials import Heard
+
+    Masks = NDArray[np.uint8]
+
+__all__ = ["Suspecting"]
+
+_SURE = 0.99
+"""At this posterior a suspicion is tested at once, or the search ends where no part matters."""
+
+_LIKELY = 0.8
+"""At this one it is tested where the budget leaves room for the test only."""
+
+_DOUBTED = 0.5
+"""Below this one a test is broken off: the answers speak for something else."""
+
+_CELL_SURE = 0.9
+_BATCH = 8
+_USUAL = 32
+"""What a test takes, mostly: it is kept for it while nothing is likely yet."""
+
+_LOOK = 12
+"""What it takes to see whether a rule is a piece of a larger one."""
+
+_MOST_TESTS = 2
+"""A cause whose test failed may have had bad luck once."""
+
+_DEALS = 2
+_REPEATS = 3
+"""So often a rule must be contradicted, by groups dealt anew, and by each of them when asked again:
+noise does not repeat, and a mishap of one group is no part that the rule lacks."""
+
+
+class Suspecting:
+    """The answers so far, and what they speak for."""
+
+    def __init__(
+        self, purse: Purse, masks: Masks, holds: NDArray[np.uint8], *, seed: int, exact: bool
+    ) -> None:
+        """Begins with what is known: shapes (num_answers, num_features) and (num_answers,)."""
+        self._purse = purse
+        self._masks, self._holds = masks, holds
+        self._exact = exact
+        self._rng = np.random.default_rng(seed)
+        self._tests: Counter[Cause] = Counter()
+        self._tested: Suspicion | None = None
+        self._pieces: dict[Cause | None, bool] = {}
+        self._near_only = False
+        self.ended = SearchEnd.UNDECIDED
+        """How the last search ended."""
+
+    @property
+    def _num_features(self) -> int:
+        return int(self._masks.shape[1])
+
+    async def next_cause(self) -> Cause | None:
+        """Asks until a cause is worth a test; None where none comes to be.
+
+        Raises:
+            UsageError: more answers came than were asked for.
+        """
+        lead = await self._lead()
+        cause = _cause(lead) if lead else None
+        if lead and cause:
+            self._tests[cause] += 1
+            self._tested = lead
+            self.ended = SearchEnd.TESTED
+        return cause
+
+    def doubts(self, causes: Sequence[Cause], heard: Heard) -> bool:
+        """Whether, with the answers of its test, too little speaks for the cause that is tested."""
+        if self._tested is None:
+            return False
+        evidence = self._evidence(heard)
+        now = [each for each in evidence.suspicions if each.features == self._tested.features]
+        if not now or now[0].weight < _DOUBTED:
+            return True
+        most = 0.5 if all(cause.confirmed for cause in causes) else _CELL_SURE
+        return any(
+            (1 - chance if self._tested.rule[removed] else chance) > most
+            for removed, chance in now[0].chances.items()
+        )
+
+    def learn(self, heard: Heard) -> None:
+        """Takes in the answers of a test that is over."""
+        self._take(heard.told())
+
+    async def _lead(self) -> Suspicion | None:
+        """The set that is worth a test next; None, and how it ended, where there is none."""
+        if not len(self._masks):
+            await self._ask(first_masks(self._num_features, 2 * _BATCH, self._rng))
+        self.ended = SearchEnd.UNDECIDED if len(self._masks) else SearchEnd.NOTHING_ASKED
+        while len(self._masks):
+            evidence = self._evidence()
+            lead = evidence.lead
+            end = self._end(lead)
+            reserve = self._reserve(lead, ROUNDS) + _LOOK if lead.weight >= _LIKELY else _USUAL
+            scarce = self._purse.left < reserve + _BATCH
+            worth = self._is_worth(lead, scarce=scarce)
+            now_and_then = self._purse.calls // _BATCH % 3 == 0
+            if (end or worth or scarce or now_and_then) and self._turns_near(evidence):
+                self._pieces.clear()
+            elif end:
+                self.ended = end
+                return None
+            elif worth and _cause(lead) in self._pieces:
+                return lead
+            elif worth:
+                self._pieces[_cause(lead)] = await self._is_piece(lead)
+            elif scarce or not await self._ask(self._next_masks(evidence)):
+                return None
+        return None
+
+    def _end(self, lead: Suspicion) -> SearchEnd | None:
+        if lead.weight >= _SURE and not lead.features and self._is_known_near():
+            return SearchEnd.NO_PART
+        if lead.weight >= _SURE and self._pieces.get(_cause(lead)):
+            return SearchEnd.LARGER_RULE
+        return None
+
+    def _is_worth(self, lead: Suspicion, *, scarce: bool) -> bool:
+        """Whether it is tested rather than looked at further; sooner where the budget is scarce."""
+        cause = _cause(lead)
+        if cause is None or self._pieces.get(cause) or self._tests[cause] >= _MOST_TESTS:
+            return False
+        return lead.weight >= _LIKELY if scarce else lead.weight >= _SURE and not _unsure(lead)
+
+    def _is_known_near(self) -> bool:
+        return int(is_near(self._masks).sum()) >= _BATCH
+
+    def _next_masks(self, evidence: Evidence) -> Masks:
+        if evidence.lead.weight >= _SURE and not self._is_known_near():
+            return first_masks(self._num_features, _BATCH, self._rng, near=True)
+        masks = next_masks(evidence, _BATCH, self._rng, near=self._near_only)
+        if evidence.lead.weight >= _LIKELY:
+            cells = self._lacking(_unsure(evidence.lead))[:_BATCH]
+            masks[: len(cells)] = cells
+        return masks
+
+    async def _is_piece(self, lead: Suspicion) -> bool:
+        """Whether a group of other features turns it, however the groups are dealt.
+
+        A set of the largest size may be a piece of one that is not weighed, so it is taken for one
+        where there is too little left to see.
+        """
+        removals = turning_points(lead.rule)
+        spare = self._purse.left - self._reserve(lead, FEWEST_ROUNDS)
+        once = sum(1 for _ in dealt(removals, lead.features, self._num_features, self._rng))
+        if len(lead.features) == LARGEST and spare < _DEALS * once:
+            return True
+        for _ in range(_DEALS):
+            removals = await self._contradicted(lead, removals)
+        return bool(removals)
+
+    def _reserve(self, lead: Suspicion, rounds: int) -> int:
+        """What a test of so many rounds takes."""
+        cause = _cause(lead)
+        if cause is None:
+            return 0
+        return (
+            REPEATS + rounds_cost(cause, rounds=1)
+            if self._exact
+            else rounds_cost(cause, rounds=rounds)
+        )
+
+    async def _contradicted(
+        self, lead: Suspicion, removals: Sequence[tuple[int, ...]]
+    ) -> list[tuple[int, ...]]:
+        """Of the removals those that, with some group, answer again and again against the rule."""
+        places = list(dealt(removals, lead.features, self._num_features, self._rng))
+        for _ in range(1 if self._exact else _REPEATS):
+            spare = self._purse.left - self._reserve(lead, FEWEST_ROUNDS)
+            places = places[: max(spare, 0)]
+            if not places:
+                break
+            answers = await self._ask(np.array([mask for _, mask in places]))
+            places = [
+                place
+                for place, answer in zip(places, answers, strict=False)
+                if answer.holds is (not lead.rule[place[0]])
+            ]
+        return list(dict.fromkeys(removed for removed, _ in places))
+
+    async def _ask(self, masks: Masks) -> list[Answered]:
+        arrangements = [Arrangement(tuple(np.flatnonzero(mask == 0).tolist())) for mask in masks]
+        answers = await self._purse.ask(arrangements)
+        self._take(zip(arrangements, (answer.holds for answer in answers), strict=False))
+        return answers
+
+    def _evidence(self, heard: Heard | None = None) -> Evidence:
+        masks, holds = self._with(heard.told() if heard else ())
+        if self._near_only:
+            near = is_near(masks)
+            masks, holds = masks[near], holds[near]
+        return weigh(masks, holds, exact=self._exact)
+
+    def _turns_near(self, evidence: Evidence) -> bool:
+        """Whether, from now on, only answers near the full prompt count.
+
+        They do where a rule for them, and any rate at all for the others, makes all answers
+        likelier than one rule for all: a pipeline that lost half of its parts may say nothing more.
+        """
+        near = is_near(self._masks)
+        if self._near_only or near.all() or not near.any():
+            return False
+        apart = weigh(self._masks[near], self._holds[near], exact=self._exact).log_likelihood
+        hits, asked = int(self._holds[~near].sum()), int((~near).sum())
+        apart += float(betaln(hits + 0.5, asked - hits + 0.5) - betaln(0.5, 0.5))
+        self._near_only = apart > evidence.log_likelihood
+        return self._near_only
+
+    def _take(self, told: Iterable[tuple[Arrangement, bool | None]]) -> None:
+        self._masks, self._holds = self._with(told)
+
+    def _with(
+        self, told: Iterable[tuple[Arrangement, bool | None]]
+    ) -> tuple[Masks, NDArray[np.uint8]]:
+        """All masks and outcomes, with those that are told and serve a mask."""
+        serving = [each for each in told if each[1] is not None and not each[0].moved]
+        masks = self._lacking([arrangement.removed for arrangement, _ in serving])
+        holds = np.array([holds for _, holds in serving], dtype=np.uint8)
+        return np.concatenate([self._masks, masks]), np.concatenate([self._holds, holds])
+
+    def _lacking(self, removals: Sequence[tuple[int, ...]]) -> Masks:
+        masks = np.ones((len(removals), self._num_features), dtype=np.uint8)
+        for mask, removed in zip(masks, removals, strict=True):
+            mask[list(removed)] = 0
+        return masks
+
+
+def _cause(suspicion: Suspicion) -> Cause | None:
+    """What its rule claims; None where not every feature makes a difference in it."""
+    features, rule = suspicion.features, suspicion.rule
+    if not features or relevant(features, rule) != features:
+        return None
+    return cause_of(features, rule)
+
+
+def _unsure(suspicion: Suspicion) -> list[tuple[int, ...]]:
+    """The removals of which it cannot yet say whether the outcome holds."""
+    chances = suspicion.chances
+    return [each for each in chances if _CELL_SURE > chances[each] > 1 - _CELL_SURE]
