@@ -10,13 +10,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from spex_api.causes.pipeline import explain_pipeline, explain_pipeline_sync
     from spex_api.comparing import Comparison, compare
     from spex_api.errors import SpexError
     from spex_api.explainer import explain, explain_function, explain_sync
     from spex_api.explanation import Explanation
     from spex_api.indices import Interactions, interactions
     from spex_api.measuring import measure, measure_sync
+    from spex_api.pipelines.explaining import explain_pipeline, explain_pipeline_sync
     from spex_api.planner import plan, plan_sync
     from spex_api.prompts import Prompt
     from spex_api.querying.adapter import Adapter, load_adapter
@@ -114,8 +114,8 @@ _HOMES = {
     "compare": "comparing",
     "explain": "explainer",
     "explain_function": "explainer",
-    "explain_pipeline": "causes.pipeline",
-    "explain_pipeline_sync": "causes.pipeline",
+    "explain_pipeline": "pipelines.explaining",
+    "explain_pipeline_sync": "pipelines.explaining",
     "explain_sync": "explainer",
     "interactions": "indices",
     "load_adapter": "querying.adapter",

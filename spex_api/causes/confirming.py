@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import math
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -29,6 +30,8 @@ from spex_api.synchronous import synchronous
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from spex_api.claims import Arrangement
+    from spex_api.completions import CompletionRequest
     from spex_api.explanation import Explanation
     from spex_api.querying.adapter import Adapter
     from spex_api.querying.pricing import Price
@@ -119,7 +122,13 @@ async def verify(
         if claimed:
             causes = await put_to_the_test(
                 claimed,
-                FreshAnswers(function, outcome, first=FRESH if sampled else 0),
+                FreshAnswers(
+                    function,
+                    outcome,
+                    partial(_without, function),
+                    first=FRESH if sampled else 0,
+                    total=answers,
+                ),
                 budget=answers,
                 outcome=outcome.words,
                 exact=not sampled,
@@ -144,6 +153,19 @@ def _outcome(explanation: Explanation, function: ValueFunction, threshold: float
     if threshold is None:
         return Outcome.of(score, full=full, empty=told.empty)
     return Outcome.beyond(score, threshold, full=full)
+
+
+def _without(function: ValueFunction, arrangement: Arrangement) -> tuple[CompletionRequest, ...]:
+    """What is asked with these parts left out.
+
+    Raises:
+        UsageError: a part is to be moved.
+    """
+    if arrangement.moved:
+        raise UsageError("The parts of a prompt stand where they stand: none can be moved.")
+    mask = np.ones(function.prompt.num_features, dtype=np.uint8)
+    mask[list(arrangement.removed)] = 0
+    return function.question(mask)
 
 
 def _told(causes: Causes) -> tuple[Cause, ...]:

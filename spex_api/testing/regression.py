@@ -203,7 +203,7 @@ class AskedPipeline:
         Raises:
             UsageError: there is no such function, or it does not take these inputs.
         """
-        from spex_api.causes.inputs import Inputs  # noqa: PLC0415 - only who asks pays for it
+        from spex_api.pipelines.inputs import Inputs  # noqa: PLC0415 - only who asks pays for it
 
         function = (
             load(self.function, self.beside) if isinstance(self.function, str) else (self.function)
@@ -271,7 +271,7 @@ def _value(score: Score | Matcher, text: str) -> float:
 def _said(call: Callable[[], object], *, with_calls: bool) -> str:
     """What a pipeline gave, as a text; with the calls of tools behind it where they are wanted."""
     from spex_api.calls.gate import gated  # noqa: PLC0415 - only who asks pays for it
-    from spex_api.causes.given import read_given  # noqa: PLC0415 - as above
+    from spex_api.pipelines.given import read_given  # noqa: PLC0415 - as above
     from spex_api.scores.tool_calls import with_calls as written  # noqa: PLC0415 - as above
     from spex_api.testing.listening import Listening  # noqa: PLC0415 - as above
 

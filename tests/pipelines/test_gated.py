@@ -11,9 +11,9 @@ from functools import partial
 import pytest
 
 from spex_api.calls.gate import WireReply, WireRequest
-from spex_api.causes.gated import RunGate
-from spex_api.causes.model_calls import ModelCalls
 from spex_api.errors import BudgetExhausted, CacheMiss, UsageError
+from spex_api.pipelines.gated import RunGate
+from spex_api.pipelines.model_calls import ModelCalls
 from spex_api.querying.budget import Budget
 from spex_api.querying.pace.limits import Limits
 from spex_api.querying.pricing import Price

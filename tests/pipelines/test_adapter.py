@@ -12,11 +12,11 @@ from functools import partial
 import pytest
 
 from spex_api.calls.gate import WireReply, WireRequest, current_gate
-from spex_api.causes.inputs import Inputs
-from spex_api.causes.model_calls import ModelCalls
-from spex_api.causes.pipeline_adapter import FAILED, PipelineAdapter
 from spex_api.completions import CompletionRequest, Outcome, ToolCall
 from spex_api.errors import BudgetExhausted, PipelineFailed, UsageError
+from spex_api.pipelines.adapter import FAILED, PipelineAdapter
+from spex_api.pipelines.inputs import Inputs
+from spex_api.pipelines.model_calls import ModelCalls
 from spex_api.querying.budget import Budget
 from spex_api.querying.pace.limits import Limits
 from spex_api.querying.pricing import Price
@@ -84,8 +84,8 @@ def test_whatever_can_be_called_is_called_with_what_is_there(function):
 
 def test_its_name_is_its_own():
     """A function by module and name, also where some of its arguments are given already."""
-    assert run(joined)[1].model.endswith("test_pipeline_adapter.joined")
-    assert run(partial(joined))[1].model.endswith("test_pipeline_adapter.joined")
+    assert run(joined)[1].model.endswith("test_adapter.joined")
+    assert run(partial(joined))[1].model.endswith("test_adapter.joined")
 
 
 TENANT: ContextVar[str] = ContextVar("tenant", default="nobody")

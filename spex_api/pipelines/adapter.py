@@ -18,18 +18,18 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from spex_api.calls.gate import gated
-from spex_api.causes.gated import RunGate
-from spex_api.causes.given import read_given
 from spex_api.completions import Capabilities, Completion, Outcome, ToolCall, Usage
 from spex_api.errors import PipelineFailed, UsageError
+from spex_api.pipelines.gated import RunGate
+from spex_api.pipelines.given import read_given
 from spex_api.scores.matching import qualified_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from spex_api.causes.inputs import Inputs
-    from spex_api.causes.model_calls import ModelCalls
     from spex_api.completions import CompletionRequest, JsonObject
+    from spex_api.pipelines.inputs import Inputs
+    from spex_api.pipelines.model_calls import ModelCalls
 
 __all__ = ["FAILED", "PipelineAdapter"]
 

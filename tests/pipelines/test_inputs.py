@@ -9,9 +9,9 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from spex_api.causes.inputs import Inputs
 from spex_api.claims import UNCHANGED, Arrangement
 from spex_api.errors import PromptError, UsageError
+from spex_api.pipelines.inputs import Inputs
 
 DOCUMENTS = ["Leave is 25 days.", "The canteen\nopens at 11.", "Lyon is\tin France."]
 

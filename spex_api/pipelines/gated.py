@@ -22,15 +22,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from spex_api.calls.gate import refusing
-from spex_api.causes.wire import Outgoing, is_question, reply_from_disk
 from spex_api.errors import AdapterError, RetryLater, SpexError
+from spex_api.pipelines.wire import Outgoing, is_question, reply_from_disk
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
     from spex_api.calls.gate import WireReply, WireRequest
-    from spex_api.causes.model_calls import ModelCalls
     from spex_api.completions import Completion, JsonObject
+    from spex_api.pipelines.model_calls import ModelCalls
 
 __all__ = ["RunGate"]
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 import spex_api as spex
-from spex_api.causes.pipeline_adapter import FAILED
-from spex_api.causes.pipeline_score import pipeline_score, said
-from spex_api.causes.sides import sides_of
 from spex_api.claims import Causes
 from spex_api.completions import Capabilities, Completion, Message, Outcome
 from spex_api.errors import ScoreError
+from spex_api.pipelines.adapter import FAILED
+from spex_api.pipelines.score import pipeline_score, said
+from spex_api.pipelines.sides import sides_of
 from spex_api.scores import Seconded
 
 ASKED = (Message("user", "documents[0]: a"),)

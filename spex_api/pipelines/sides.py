@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from spex_api.causes.outcome import Outcome
-from spex_api.causes.pipeline_score import Hit, said
+from spex_api.pipelines.score import Hit, said
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from spex_api.causes.pipeline_score import OfRuns
     from spex_api.claims import Causes
+    from spex_api.pipelines.score import OfRuns
 
 __all__ = ["Sides", "sides_of"]
 

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from spex_api.causes.pipeline_adapter import FAILED
 from spex_api.completions import CompletionRequest, Outcome
 from spex_api.errors import ScoreError, UsageError
+from spex_api.pipelines.adapter import FAILED
 from spex_api.scores import (
     Auto,
     Function,

@@ -13,10 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Self
 
-from spex_api.causes.wire import WireAdapter
 from spex_api.completions import Capabilities, Usage
 from spex_api.errors import AdapterError
 from spex_api.events import Progress
+from spex_api.pipelines.wire import WireAdapter
 from spex_api.querying.budget import Budget, Budgeted, Ledger
 from spex_api.querying.cache import Cached, DiskStore, Mode, answers_folder, is_offline
 from spex_api.querying.policy import Meter
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from spex_api.calls.gate import WireReply, WireRequest
-    from spex_api.causes.wire import Outgoing
     from spex_api.completions import Completion, JsonObject
     from spex_api.events import Event, EventHandler
+    from spex_api.pipelines.wire import Outgoing
     from spex_api.querying.pace.limits import Limits
     from spex_api.querying.pricing import Price
 
@@ -49,24 +49,31 @@ class Totals:
 
     Attributes:
         usage: of all answers, on disk or not.
-        usd: what they cost; None once one has no known price.
+        unpriced: whether one of them has no known price.
         untold: how many answers do not say what they took.
         passed: how many calls went by, since their answers may not be kept.
     """
 
     usage: Usage = field(default_factory=Usage)
-    usd: float | None = 0.0
+    unpriced: bool = False
     untold: int = 0
     passed: int = 0
+    _cost: Amount = field(default_factory=Amount)
 
     def add(self, usage: Usage, price: Price | None) -> None:
         """One answer more."""
         self.usage += usage
         self.untold += not usage.input_tokens
-        if price is None or self.usd is None:
-            self.usd = None
+        if price is None:
+            self.unpriced = True
         else:
-            self.usd += price.cost(usage)
+            # Exact, so that the sum is the same in whatever order answers come.
+            self._cost += Amount.of(0, 0, price.cost(usage))
+
+    @property
+    def usd(self) -> float | None:
+        """What they cost; None once one has no known price."""
+        return None if self.unpriced else self._cost.usd
 
     @property
     def seen(self) -> int:

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from spex_api.causes.model_calls import ModelCalls
-    from spex_api.causes.pipeline_adapter import PipelineAdapter
     from spex_api.completions import Usage
+    from spex_api.pipelines.adapter import PipelineAdapter
+    from spex_api.pipelines.model_calls import ModelCalls
     from spex_api.querying.budget import Budget
     from spex_api.querying.pricing import Price
 

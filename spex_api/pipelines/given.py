@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-from spex_api.causes.elements import as_json, jsonable
 from spex_api.errors import UsageError
+from spex_api.pipelines.elements import as_json, jsonable
 from spex_api.scores.tool_calls import calls_within
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from anthropic.types import Message
 from openai.types.chat import ChatCompletion
 from pydantic import BaseModel
 
-from spex_api.causes.given import Given, read_given
 from spex_api.completions import ToolCall
 from spex_api.errors import UsageError
+from spex_api.pipelines.given import Given, read_given
 
 LOOK = ToolCall("c1", "look", '{"at":"Lyon"}')
 

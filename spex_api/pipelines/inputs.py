@@ -14,9 +14,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from spex_api.causes.arguments import Argument, Vary, read_arguments
 from spex_api.errors import UsageError
 from spex_api.messages import Message
+from spex_api.pipelines.arguments import Argument, Vary, read_arguments
 from spex_api.prompts import Prompt
 from spex_api.prompts.parts import Turn
 from spex_api.prompts.segmenters import Segment

@@ -13,14 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from spex_api.causes.arranged_runs import ArrangedRuns
-from spex_api.causes.inputs import Inputs
-from spex_api.causes.model_calls import ModelCalls
-from spex_api.causes.pipeline_adapter import PipelineAdapter
-from spex_api.causes.pipeline_score import Hit, OfRuns, pipeline_score
+from spex_api.causes.fresh_answers import FreshAnswers, own_text
 from spex_api.causes.search import Known, find_causes
-from spex_api.causes.sides import sides_of
-from spex_api.causes.telling import cost_of, warnings_of
 from spex_api.claims import Causes
 from spex_api.completions import Usage
 from spex_api.design import draw_design
@@ -28,6 +22,12 @@ from spex_api.errors import UsageError
 from spex_api.events import EventHandler, Notice, ignore
 from spex_api.explainer import inquire
 from spex_api.indices import check_index
+from spex_api.pipelines.adapter import PipelineAdapter
+from spex_api.pipelines.inputs import Inputs
+from spex_api.pipelines.model_calls import ModelCalls
+from spex_api.pipelines.score import Hit, OfRuns, pipeline_score
+from spex_api.pipelines.sides import sides_of
+from spex_api.pipelines.telling import cost_of, warnings_of
 from spex_api.querying.answers.memory import MemoryStore
 from spex_api.querying.budget import Budget
 from spex_api.querying.evaluation import Evaluation
@@ -37,15 +37,18 @@ from spex_api.querying.policy import Meter
 from spex_api.querying.stack import Terms, open_beside
 from spex_api.querying.value_function import ValueFunction
 from spex_api.scores import ToolCalled
+from spex_api.scores.tool_calls import with_calls
 from spex_api.synchronous import synchronous
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
-    from spex_api.causes.arguments import Vary
+    from spex_api.claims import Arrangement
+    from spex_api.completions import Completion, CompletionRequest
     from spex_api.decoding.decoder import Decoder
     from spex_api.explainer import Inquiry
     from spex_api.explanation import Explanation
+    from spex_api.pipelines.arguments import Vary
     from spex_api.querying.pricing import Price
     from spex_api.scores import Matcher, Score
 
@@ -190,6 +193,15 @@ class _Pipeline:
         fewest = max(round(_SURVEY * self.left), _FEWEST)
         return min(self.left, fewest)
 
+    def question(self, arrangement: Arrangement) -> tuple[CompletionRequest, ...]:
+        """What is asked with these parts left out or moved.
+
+        Raises:
+            UsageError: a part is to be moved that stands in no list.
+        """
+        messages = self.inputs.asked(self.inputs.arranged(arrangement))
+        return self.function.score.requests(messages, self.function.adapter.capabilities)
+
     async def causes(self, asked: Inquiry, *, seed: int) -> tuple[Causes, Usage]:
         """What is found with the runs that the survey has left, and what a second model took.
 
@@ -208,10 +220,17 @@ class _Pipeline:
         told = np.isfinite(values)
         masks = asked.design.survey.plan.masks[: len(values)][told]
         holds = np.array([outcome.holds(value) is True for value in values[told].tolist()])
-        shows = isinstance(self.score.score, Hit) and isinstance(
+        looks_at_tools = isinstance(self.score.score, Hit) and isinstance(
             self.score.score.matcher, ToolCalled
         )
-        runs = ArrangedRuns(self.function, self.inputs, outcome, total=left, with_calls=shows)
+        runs = FreshAnswers(
+            self.function,
+            outcome,
+            self.question,
+            first=1,  # the survey has asked the first time
+            total=left,
+            text=_with_its_calls if looks_at_tools else own_text,
+        )
         found = await find_causes(
             runs,
             self.inputs.prompt.num_features,
@@ -263,6 +282,10 @@ async def _opened(
             function = replace(function, second=beside.adapter, second_price=beside.price)
         known = function.score
         yield _Pipeline(function, inputs, known if isinstance(known, OfRuns) else score, ledger)
+
+
+def _with_its_calls(answer: Completion) -> str:
+    return with_calls(answer.text, answer.tool_calls)
 
 
 def _check(budget: object, concurrency: object) -> None:

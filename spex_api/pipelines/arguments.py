@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
-from spex_api.causes.elements import shown
 from spex_api.errors import UsageError
+from spex_api.pipelines.elements import shown
 from spex_api.prompts import Prompt
 from spex_api.prompts.parts import Turn
 from spex_api.prompts.segmenters import Segment, segment
