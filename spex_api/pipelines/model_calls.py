@@ -19,6 +19,7 @@ from spex_api.events import Progress
 from spex_api.pipelines.wire import WireAdapter
 from spex_api.querying.budget import Budget, Budgeted, Ledger
 from spex_api.querying.cache import Cached, DiskStore, Mode, answers_folder, is_offline
+from spex_api.querying.ledger import Amount
 from spex_api.querying.policy import Meter
 from spex_api.querying.pricing import FREE, price_of
 from spex_api.querying.telemetry import Traced
