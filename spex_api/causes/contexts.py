@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from spex_api.causes.known import lacking, most_removed
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
     Rule = Mapping[tuple[int, ...], bool]
 
-__all__ = ["dealt", "is_near", "most_removed", "turning_points"]
+__all__ = ["dealt", "turning_points"]
 
 _GROUPS = 4
 
@@ -42,17 +44,6 @@ def turning_points(rule: Rule) -> list[tuple[int, ...]]:
         if removed not in flips and any(set(removed) < set(each) for each in flips)
     ]
     return list(dict.fromkeys([(), max(before, key=len), min(flips, key=len)]))
-
-
-def most_removed(num_features: int) -> int:
-    """So many features may be missing near the full prompt: three in ten, or four."""
-    return max(4, num_features * 3 // 10)
-
-
-def is_near(masks: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Which masks of shape (num_masks, num_features) are near the full prompt."""
-    removed: NDArray[np.int64] = masks.shape[1] - masks.sum(axis=1, dtype=np.int64)
-    return removed <= most_removed(masks.shape[1])
 
 
 def dealt(
@@ -79,6 +70,4 @@ def dealt(
         num_groups = max(_GROUPS, -(-len(others) // most))
         for group in np.array_split(rng.permutation(others), num_groups):
             if len(group):
-                mask = np.ones(num_features, dtype=np.uint8)
-                mask[[*removed, *group]] = 0
-                yield removed, mask
+                yield removed, lacking([(*removed, *group.tolist())], num_features)[0]

@@ -38,9 +38,9 @@ LARGEST = 4
 _FUNCTIONS = (2, 2, 10, 218, 64594)
 """Boolean functions that depend on all of their 0, 1, … 4 variables (OEIS A000371)."""
 
-_MOST_SETS = 35_000
-"""Of a size, so many sets are weighed: all of three among 60 features. Beyond, the features that
-smaller sets speak for are taken."""
+_MOST_SETS = (1, 35_000, 35_000, 35_000, 2_000)
+"""By size, so many sets are weighed: all of three among 60 features, all of four among 16. Beyond,
+the features that smaller sets speak for are taken."""
 
 _KEPT = 192
 """So many sets are looked at closely; the others are hardly ever worth a thought."""
@@ -176,7 +176,7 @@ def _worth_pairing(
 ) -> Indices:
     """The features that smaller sets speak for, as many as sets can be weighed of."""
     most = len(features)
-    while most > size and comb(most, size) > _MOST_SETS:
+    while most > size and comb(most, size) > _MOST_SETS[size]:
         most -= 1
     if most == len(features):
         return features

@@ -10,13 +10,11 @@ paid before.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from spex_api.causes.advice import SearchEnd, advice_on
 from spex_api.causes.asking import Ask, Purse
+from spex_api.causes.known import Known
 from spex_api.causes.positions import try_positions
 from spex_api.causes.rounds import try_out
 from spex_api.causes.suspecting import Suspecting
@@ -27,45 +25,12 @@ from spex_api.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from numpy.typing import ArrayLike, NDArray
-
     from spex_api.claims import Cause, Causes
 
 __all__ = ["Known", "find_causes"]
 
 _FIRST_SHARE = 0.9
 """Of α, for the first suspicion; each later one has that share of what is left."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Known:
-    """Answers that were paid before: they serve the search, and never the test.
-
-    Attributes:
-        masks: shape (num_answers, num_features), of 0 and 1; 1 = kept.
-        holds: shape (num_answers,), of 0 and 1: whether the outcome holds of the answer.
-    """
-
-    masks: NDArray[np.uint8]
-    holds: NDArray[np.uint8]
-
-    def __post_init__(self) -> None:
-        for name in ("masks", "holds"):
-            given: ArrayLike = getattr(self, name)
-            array = np.array(given)
-            if not np.isin(array, (0, 1)).all():
-                raise UsageError(
-                    f"Known {name} are 0 or 1, and others were given.",
-                    advice="Leave out the answers that cannot be told.",
-                )
-            array = array.astype(np.uint8)
-            array.flags.writeable = False
-            object.__setattr__(self, name, array)
-        if self.masks.ndim != 2 or self.holds.shape != self.masks.shape[:1]:
-            raise UsageError(
-                f"Known masks of shape {self.masks.shape} do not go with outcomes of shape "
-                f"{self.holds.shape}: a row a mask, and one outcome for each, are expected."
-            )
 
 
 async def find_causes(
@@ -108,14 +73,12 @@ async def find_causes(
     check_terms(budget, alpha)
     if num_features < 1:
         raise UsageError(f"Causes are looked for among at least one feature, not {num_features}.")
-    if known is not None and known.masks.shape[1] != num_features:
-        raise UsageError(
-            f"The known masks have {known.masks.shape[1]} features, not {num_features}."
-        )
+    if known is not None and known.num_features != num_features:
+        raise UsageError(f"The known masks have {known.num_features} features, not {num_features}.")
     purse = Purse(ask, budget)
-    masks = known.masks if known else np.empty((0, num_features), dtype=np.uint8)
-    holds = known.holds if known else np.empty(0, dtype=np.uint8)
-    search = Suspecting(purse, masks, holds, seed=seed, exact=exact)
+    search = Suspecting(
+        purse, known if known is not None else Known.nothing(num_features), seed=seed, exact=exact
+    )
     tested: list[Cause] = []
     heard: list[Heard] = []
     shares = _shares(alpha)

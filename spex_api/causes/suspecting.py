@@ -17,14 +17,15 @@ from scipy.special import betaln
 
 from spex_api.causes.advice import SearchEnd
 from spex_api.causes.choosing import first_masks, next_masks
-from spex_api.causes.contexts import dealt, is_near, turning_points
+from spex_api.causes.contexts import dealt, turning_points
 from spex_api.causes.evidence import LARGEST, Evidence, Suspicion, weigh
 from spex_api.causes.kinds import cause_of, relevant
+from spex_api.causes.known import Known, lacking
 from spex_api.causes.rounds import FEWEST_ROUNDS, REPEATS, ROUNDS, rounds_cost
 from spex_api.claims import Arrangement, Cause
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -43,6 +44,9 @@ _LIKELY = 0.8
 
 _DOUBTED = 0.5
 """Below this one a test is broken off: the answers speak for something else."""
+
+_DOUBT_EVERY = 3
+"""Rounds of a test that is not done; whether it is worth going on is no matter of one answer."""
 
 _CELL_SURE = 0.9
 _BATCH = 8
@@ -64,24 +68,18 @@ noise does not repeat, and a mishap of one group is no part that the rule lacks.
 class Suspecting:
     """The answers so far, and what they speak for."""
 
-    def __init__(
-        self, purse: Purse, masks: Masks, holds: NDArray[np.uint8], *, seed: int, exact: bool
-    ) -> None:
-        """Begins with what is known: shapes (num_answers, num_features) and (num_answers,)."""
+    def __init__(self, purse: Purse, known: Known, *, seed: int, exact: bool) -> None:
+        """Begins with what is known."""
         self._purse = purse
-        self._masks, self._holds = masks, holds
+        self._known = known
         self._exact = exact
         self._rng = np.random.default_rng(seed)
-        self._tests: Counter[Cause] = Counter()
+        self._tests: Counter[Cause | None] = Counter()
         self._tested: Suspicion | None = None
         self._pieces: dict[Cause | None, bool] = {}
         self._near_only = False
         self.ended = SearchEnd.UNDECIDED
         """How the last search ended."""
-
-    @property
-    def _num_features(self) -> int:
-        return int(self._masks.shape[1])
 
     async def next_cause(self) -> Cause | None:
         """Asks until a cause is worth a test; None where none comes to be.
@@ -99,13 +97,14 @@ class Suspecting:
 
     def doubts(self, causes: Sequence[Cause], heard: Heard) -> bool:
         """Whether, with the answers of its test, too little speaks for the cause that is tested."""
-        if self._tested is None:
+        confirmed = all(cause.confirmed for cause in causes)
+        if self._tested is None or (len(heard.rounds) % _DOUBT_EVERY and not confirmed):
             return False
         evidence = self._evidence(heard)
         now = [each for each in evidence.suspicions if each.features == self._tested.features]
         if not now or now[0].weight < _DOUBTED:
             return True
-        most = 0.5 if all(cause.confirmed for cause in causes) else _CELL_SURE
+        most = 0.5 if confirmed else _CELL_SURE
         return any(
             (1 - chance if self._tested.rule[removed] else chance) > most
             for removed, chance in now[0].chances.items()
@@ -113,14 +112,14 @@ class Suspecting:
 
     def learn(self, heard: Heard) -> None:
         """Takes in the answers of a test that is over."""
-        self._take(heard.told())
+        self._known = self._known.joined(heard.told())
 
     async def _lead(self) -> Suspicion | None:
         """The set that is worth a test next; None, and how it ended, where there is none."""
-        if not len(self._masks):
-            await self._ask(first_masks(self._num_features, 2 * _BATCH, self._rng))
-        self.ended = SearchEnd.UNDECIDED if len(self._masks) else SearchEnd.NOTHING_ASKED
-        while len(self._masks):
+        if not self._known:
+            await self._ask(first_masks(self._known.num_features, 2 * _BATCH, self._rng))
+        self.ended = SearchEnd.UNDECIDED if self._known else SearchEnd.NOTHING_ASKED
+        while self._known:
             evidence = self._evidence()
             lead = evidence.lead
             end = self._end(lead)
@@ -146,6 +145,8 @@ class Suspecting:
             return SearchEnd.NO_PART
         if lead.weight >= _SURE and self._pieces.get(_cause(lead)):
             return SearchEnd.LARGER_RULE
+        if lead.weight >= _SURE and self._tests[_cause(lead)] >= _MOST_TESTS:
+            return SearchEnd.TESTED
         return None
 
     def _is_worth(self, lead: Suspicion, *, scarce: bool) -> bool:
@@ -156,14 +157,15 @@ class Suspecting:
         return lead.weight >= _LIKELY if scarce else lead.weight >= _SURE and not _unsure(lead)
 
     def _is_known_near(self) -> bool:
-        return int(is_near(self._masks).sum()) >= _BATCH
+        near, _ = self._known.parted()
+        return len(near) >= _BATCH
 
     def _next_masks(self, evidence: Evidence) -> Masks:
         if evidence.lead.weight >= _SURE and not self._is_known_near():
-            return first_masks(self._num_features, _BATCH, self._rng, near=True)
+            return first_masks(self._known.num_features, _BATCH, self._rng, near=True)
         masks = next_masks(evidence, _BATCH, self._rng, near=self._near_only)
         if evidence.lead.weight >= _LIKELY:
-            cells = self._lacking(_unsure(evidence.lead))[:_BATCH]
+            cells = lacking(_unsure(evidence.lead)[:_BATCH], self._known.num_features)
             masks[: len(cells)] = cells
         return masks
 
@@ -175,7 +177,7 @@ class Suspecting:
         """
         removals = turning_points(lead.rule)
         spare = self._purse.left - self._reserve(lead, FEWEST_ROUNDS)
-        once = sum(1 for _ in dealt(removals, lead.features, self._num_features, self._rng))
+        once = sum(1 for _ in dealt(removals, lead.features, self._known.num_features, self._rng))
         if len(lead.features) == LARGEST and spare < _DEALS * once:
             return True
         for _ in range(_DEALS):
@@ -197,7 +199,7 @@ class Suspecting:
         self, lead: Suspicion, removals: Sequence[tuple[int, ...]]
     ) -> list[tuple[int, ...]]:
         """Of the removals those that, with some group, answer again and again against the rule."""
-        places = list(dealt(removals, lead.features, self._num_features, self._rng))
+        places = list(dealt(removals, lead.features, self._known.num_features, self._rng))
         for _ in range(1 if self._exact else _REPEATS):
             spare = self._purse.left - self._reserve(lead, FEWEST_ROUNDS)
             places = places[: max(spare, 0)]
@@ -214,15 +216,15 @@ class Suspecting:
     async def _ask(self, masks: Masks) -> list[Answered]:
         arrangements = [Arrangement(tuple(np.flatnonzero(mask == 0).tolist())) for mask in masks]
         answers = await self._purse.ask(arrangements)
-        self._take(zip(arrangements, (answer.holds for answer in answers), strict=False))
+        holds = (answer.holds for answer in answers)
+        self._known = self._known.joined(zip(arrangements, holds, strict=False))
         return answers
 
     def _evidence(self, heard: Heard | None = None) -> Evidence:
-        masks, holds = self._with(heard.told() if heard else ())
+        known = self._known.joined(heard.told()) if heard else self._known
         if self._near_only:
-            near = is_near(masks)
-            masks, holds = masks[near], holds[near]
-        return weigh(masks, holds, exact=self._exact)
+            known, _ = known.parted()
+        return weigh(known.masks, known.holds, exact=self._exact)
 
     def _turns_near(self, evidence: Evidence) -> bool:
         """Whether, from now on, only answers near the full prompt count.
@@ -230,32 +232,14 @@ class Suspecting:
         They do where a rule for them, and any rate at all for the others, makes all answers
         likelier than one rule for all: a pipeline that lost half of its parts may say nothing more.
         """
-        near = is_near(self._masks)
-        if self._near_only or near.all() or not near.any():
+        near, far = self._known.parted()
+        if self._near_only or not near or not far:
             return False
-        apart = weigh(self._masks[near], self._holds[near], exact=self._exact).log_likelihood
-        hits, asked = int(self._holds[~near].sum()), int((~near).sum())
-        apart += float(betaln(hits + 0.5, asked - hits + 0.5) - betaln(0.5, 0.5))
+        apart = weigh(near.masks, near.holds, exact=self._exact).log_likelihood
+        hits = int(far.holds.sum())
+        apart += float(betaln(hits + 0.5, len(far) - hits + 0.5) - betaln(0.5, 0.5))
         self._near_only = apart > evidence.log_likelihood
         return self._near_only
-
-    def _take(self, told: Iterable[tuple[Arrangement, bool | None]]) -> None:
-        self._masks, self._holds = self._with(told)
-
-    def _with(
-        self, told: Iterable[tuple[Arrangement, bool | None]]
-    ) -> tuple[Masks, NDArray[np.uint8]]:
-        """All masks and outcomes, with those that are told and serve a mask."""
-        serving = [each for each in told if each[1] is not None and not each[0].moved]
-        masks = self._lacking([arrangement.removed for arrangement, _ in serving])
-        holds = np.array([holds for _, holds in serving], dtype=np.uint8)
-        return np.concatenate([self._masks, masks]), np.concatenate([self._holds, holds])
-
-    def _lacking(self, removals: Sequence[tuple[int, ...]]) -> Masks:
-        masks = np.ones((len(removals), self._num_features), dtype=np.uint8)
-        for mask, removed in zip(masks, removals, strict=True):
-            mask[list(removed)] = 0
-        return masks
 
 
 def _cause(suspicion: Suspicion) -> Cause | None:

@@ -203,18 +203,6 @@ def test_misuse_asks_nothing(num_features, settings, message):
     assert not ask.count
 
 
-def test_known_answers_are_zeros_and_ones_a_row_each():
-    """Anything else is told what is wrong with it; what is kept cannot be changed."""
-    with pytest.raises(UsageError, match="Known holds are 0 or 1"):
-        Known(np.ones((2, 3)), np.array([1, np.nan]))
-    with pytest.raises(UsageError, match=r"shape \(2, 3\) do not go with outcomes of shape \(3,\)"):
-        Known(np.ones((2, 3)), np.ones(3))
-    known = Known(np.ones((2, 3)), np.array([True, False]))
-    assert known.holds.tolist() == [1, 0]
-    with pytest.raises(ValueError, match="read-only"):
-        known.masks[0, 0] = 0
-
-
 def test_a_part_that_must_stand_first_is_a_position():
     """Moved to the other end, it flips as if it were removed; a part that need not, does not."""
     ask = Asked(lambda x: x[0], 6, moved=lambda moved: moved.get(0, 0) == 0)

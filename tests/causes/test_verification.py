@@ -93,13 +93,13 @@ def test_with_noise_true_claims_are_confirmed_and_others_are_not(rule, truth):
 
 
 def test_where_nothing_matters_hardly_any_claim_is_confirmed():
-    """Answers at random, five causes claimed at once, 200 times, as long as the budget lasts."""
+    """Answers at random, five causes claimed at once, 100 times, as long as the budget lasts."""
     causes = [claimed(lambda removed, f=f: f not in removed, f) for f in range(5)]
     wrong = sum(
         bool(tried(causes, Asked(lambda removed: True, noise=0.5, seed=seed)).confirmed)
-        for seed in range(200)
+        for seed in range(100)
     )
-    assert wrong <= 10
+    assert wrong <= 5
 
 
 def test_a_false_claim_is_given_up_before_the_budget_ends():
