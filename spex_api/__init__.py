@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from spex_api.causes.confirming import verify, verify_sync
     from spex_api.comparing import Comparison, compare
     from spex_api.errors import SpexError
     from spex_api.explainer import explain, explain_function, explain_sync
@@ -82,6 +83,8 @@ __all__ = [
     "measure_sync",
     "plan",
     "plan_sync",
+    "verify",
+    "verify_sync",
 ]
 
 _HOMES = {
@@ -123,6 +126,8 @@ _HOMES = {
     "measure_sync": "measuring",
     "plan": "planner",
     "plan_sync": "planner",
+    "verify": "causes.confirming",
+    "verify_sync": "causes.confirming",
 }
 
 

@@ -14,7 +14,7 @@ __all__ = ["Cost", "Pipeline", "Provenance"]
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What an explanation took in all, and of it what was sent now.
+    """What an explanation took in all, and of it what was sent now. Adds up; `Cost()` is nothing.
 
     Attributes:
         requests: how many answers it stands on.
@@ -31,6 +31,17 @@ class Cost:
     usd: float | None = None
     sent: int = field(default=0, compare=False)
     cached: int = field(default=0, compare=False)
+
+    def __add__(self, other: Cost) -> Cost:
+        priced = self.usd is not None and other.usd is not None
+        return Cost(
+            requests=self.requests + other.requests,
+            input_tokens=self.input_tokens + other.input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            usd=(self.usd or 0.0) + (other.usd or 0.0) if priced else None,
+            sent=self.sent + other.sent,
+            cached=self.cached + other.cached,
+        )
 
 
 @dataclass(frozen=True, slots=True)

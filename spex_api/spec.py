@@ -77,6 +77,12 @@ class DecodeTable(_Table):
     order: int = Field(default=2, ge=1)
 
 
+class VerifyTable(_Table):
+    """`[verify]`: how much of the budget tests what the explanation claims; 0 tests nothing."""
+
+    requests: int = Field(default=0, ge=0)
+
+
 class ExplainSpec(_Table):
     """A whole file."""
 
@@ -90,6 +96,7 @@ class ExplainSpec(_Table):
     cache: CacheTable = CacheTable()
     masks: MasksTable = MasksTable()
     decode: DecodeTable = DecodeTable()
+    verify: VerifyTable = VerifyTable()
 
 
 def read_spec(path: Path, overrides: Tables | None = None) -> ExplainSpec:

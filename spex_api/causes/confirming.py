@@ -15,16 +15,17 @@ import numpy as np
 
 from spex_api.causes.claimed import claimed_causes
 from spex_api.causes.fresh_answers import FRESH, FreshAnswers
-from spex_api.causes.outcome import Outcome
+from spex_api.causes.outcome import EVEN, Outcome
 from spex_api.causes.verification import verify as put_to_the_test
 from spex_api.claims import Cause, Causes, Kind
 from spex_api.errors import UsageError
 from spex_api.events import EventHandler, Notice, ignore
+from spex_api.provenance import Cost
 from spex_api.querying.asking import open_function
 from spex_api.querying.budget import Budget
 from spex_api.querying.pace.limits import Limits
 from spex_api.querying.stack import Terms
-from spex_api.scores import Chosen, as_score
+from spex_api.scores import Chosen, LabelFrequency, as_score
 from spex_api.synchronous import synchronous
 
 if TYPE_CHECKING:
@@ -110,8 +111,9 @@ async def verify(
         budget=budget or Budget(_MOST_REQUESTS),
         terms=terms,
         on_event=on_event,
-    ) as function:
-        outcome = _outcome(explanation, function, threshold)
+    ) as opened:
+        outcome = _outcome(explanation, _score_of(opened), threshold)
+        function, seen = _one_at_a_time(opened, outcome)
         each = function.requests_per_mask()
         answers = max(_LEAST, math.ceil(_SHARE * explanation.usage.requests / each))
         if budget is not None:
@@ -119,40 +121,78 @@ async def verify(
         claimed = await asyncio.to_thread(claimed_causes, explanation, outcome)
         sampled = _is_sampled(function)
         causes = Causes(outcome.words, (), (), 0, advice=_NOTHING_CLAIMED)
+        asked = FreshAnswers(
+            function,
+            seen,
+            partial(_without, function),
+            first=FRESH if sampled else 0,
+            total=answers,
+        )
         if claimed:
             causes = await put_to_the_test(
-                claimed,
-                FreshAnswers(
-                    function,
-                    outcome,
-                    partial(_without, function),
-                    first=FRESH if sampled else 0,
-                    total=answers,
-                ),
-                budget=answers,
-                outcome=outcome.words,
-                exact=not sampled,
+                claimed, asked, budget=answers, outcome=outcome.words, exact=not sampled
             )
-    causes = replace(causes, causes=_told(causes), threshold=outcome.threshold, above=outcome.above)
+    causes = replace(causes, causes=_told(causes), threshold=seen.threshold, above=seen.above)
     on_event(Notice(f"{len(causes.confirmed)} of {len(causes.causes)} causes are confirmed."))
-    return replace(explanation, causes=causes)
+    usage = explanation.usage + _cost(asked)
+    return replace(explanation, causes=causes, usage=usage)
 
 
 verify_sync = synchronous(verify, name="verify_sync")
 
 
-def _outcome(explanation: Explanation, function: ValueFunction, threshold: float | None) -> Outcome:
-    """What holds of the answer to the whole prompt.
+def _outcome(explanation: Explanation, score: Score, threshold: float | None) -> Outcome:
+    """What holds of the answer to the whole prompt, as the explanation tells it.
 
     Raises:
         UsageError: the whole prompt has no value, or no threshold lies below it or above.
     """
-    score = function.score.score if isinstance(function.score, Chosen) else function.score
     told = explanation.provenance
     full = math.nan if told.full is None else told.full
     if threshold is None:
         return Outcome.of(score, full=full, empty=told.empty)
     return Outcome.beyond(score, threshold, full=full)
+
+
+def _score_of(function: ValueFunction) -> Score:
+    return function.score.score if isinstance(function.score, Chosen) else function.score
+
+
+def _one_at_a_time(function: ValueFunction, outcome: Outcome) -> tuple[ValueFunction, Outcome]:
+    """The same with one answer where the explanation counted several, and what holds of one.
+
+    So a test that is sure after eight answers takes eight, and the trials count what was answered.
+    """
+    score = _score_of(function)
+    if not isinstance(score, LabelFrequency):
+        return function, outcome
+    single = LabelFrequency(
+        *score.labels,
+        samples=1,
+        scale="probability",
+        max_tokens=score.max_tokens,
+        temperature=score.temperature,
+        match=score.match,
+        max_censored=score.max_censored,
+    )
+    return replace(function, score=single), replace(outcome, threshold=EVEN)
+
+
+def _cost(asked: FreshAnswers) -> Cost:
+    """What the test took."""
+    function, usage = asked.function, asked.usage + asked.second
+    usd = function.price.cost(asked.usage) if function.price else None
+    if asked.second.requests:
+        second = function.second_price
+        usd = None if usd is None or second is None else usd + second.cost(asked.second)
+    return Cost(
+        requests=usage.requests,
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        usd=usd,
+        sent=function.meter.sent,
+        cached=max(function.meter.cached, 0),
+    )
 
 
 def _without(function: ValueFunction, arrangement: Arrangement) -> tuple[CompletionRequest, ...]:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FRESH", "FreshAnswers", "own_text"]
 
-FRESH: Final = 64
+FRESH: Final = 10_000
 """The first repeat that a test of a prompt asks for: a probe, and what it repeats, have those
 before."""
 
@@ -54,6 +54,7 @@ class FreshAnswers:
         text: an answer as it is kept for a proof.
         asked: how often each arrangement has been asked.
         answered: how many answers came.
+        usage: what the answers took, from disk or not.
         second: what a second model took.
     """
 
@@ -65,6 +66,7 @@ class FreshAnswers:
     text: Callable[[Completion], str] = own_text
     asked: Counter[Arrangement] = field(default_factory=Counter)
     answered: int = 0
+    usage: Usage = field(default_factory=Usage)
     second: Usage = field(default_factory=Usage)
 
     async def __call__(self, arrangements: Sequence[Arrangement]) -> list[Answered]:
@@ -111,6 +113,7 @@ class FreshAnswers:
             return Answered(math.nan, None)
         finally:
             self._tell()
+        self.usage = sum((each.usage for each in first), self.usage)
         self.second = sum((each.usage for each in second), self.second)
         value = function.score.value(first + second).value
         return Answered(value, self.outcome.holds(value), self.text(first[0]))

@@ -16,9 +16,9 @@ from spex_api.scores import LabelFrequency, LabelLogOdds
 if TYPE_CHECKING:
     from spex_api.scores import Score
 
-__all__ = ["Outcome"]
+__all__ = ["EVEN", "Outcome"]
 
-_EVEN: Final = 0.5
+EVEN: Final = 0.5
 """The share that parts those who mostly say it from those who mostly do not."""
 
 
@@ -93,7 +93,7 @@ def _natural(score: Score) -> float | None:
     if isinstance(score, LabelLogOdds):
         return 0.0
     if isinstance(score, LabelFrequency):
-        return 0.0 if score.scale == "log_odds" else _EVEN
+        return 0.0 if score.scale == "log_odds" else EVEN
     return None
 
 

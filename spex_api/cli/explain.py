@@ -55,6 +55,7 @@ def explain(
     index: flags.Index = None,
     order: flags.Order = None,
     seed: flags.Seed = None,
+    verify: flags.Verify = None,
     batch: Annotated[
         bool,
         typer.Option(
@@ -92,6 +93,7 @@ def explain(
         index=index,
         order=order,
         seed=seed,
+        verify=verify,
     )
     made = recorded(call=call, request=request, span=span, recorded_in=calls_file)
     tables, said = with_call(made, overrides, why=why, beside_a_spec=spec is not None)

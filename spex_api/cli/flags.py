@@ -38,6 +38,7 @@ __all__ = [
     "Text",
     "Tokens",
     "Usd",
+    "Verify",
     "Why",
     "tables",
 ]
@@ -112,6 +113,13 @@ Index = Annotated[
 ]
 Order = Annotated[int | None, typer.Option(help="The size of the largest interactions.")]
 Seed = Annotated[int | None, typer.Option(help="Of everything that is drawn.")]
+Verify = Annotated[
+    int | None,
+    typer.Option(
+        help="How many of the requests test what the explanation claims; 0 tests nothing. Of a "
+        "call a twentieth, and 20 at least; else none, unless it is said."
+    ),
+]
 Out = Annotated[Path, typer.Option(help="The folder that receives the files.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 
@@ -134,6 +142,7 @@ def tables(
     index: str | None = None,
     order: int | None = None,
     seed: int | None = None,
+    verify: int | None = None,
 ) -> Tables:
     """The tables of a spec that these flags say; a flag that is not given is None in them."""
     return {
@@ -156,4 +165,5 @@ def tables(
         },
         "masks": {"keep": keep},
         "decode": {"decoder": decoder, "index": index, "order": order},
+        "verify": {"requests": verify},
     }

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from spex_api.causes.confirming import verify_sync
 from spex_api.errors import SpecError
+from spex_api.events import Notice
 from spex_api.explainer import explain_sync
 from spex_api.prompts.tables import prompt_of
 from spex_api.querying.budget import Budget
@@ -57,7 +59,7 @@ class Job:
             "prompt": self.prompt,
             "model": spec.model,
             "score": self.score,
-            "budget": self.budget,
+            "budget": self.explaining,
             "index": spec.decode.index,
             "order": spec.decode.order,
             "decoder": spec.decode.decoder,
@@ -68,6 +70,22 @@ class Job:
             "concurrency": spec.limits.concurrency,
             "price": self.price,
         }
+
+    @property
+    def explaining(self) -> Budget:
+        """The budget without what is kept for the test.
+
+        Raises:
+            SpecError: the test takes all of it.
+        """
+        left = self.budget.requests - self.spec.verify.requests
+        if left < 1:
+            raise SpecError(
+                f"The test takes {self.spec.verify.requests} of {self.budget.requests} requests, "
+                "which leaves none to explain with.",
+                advice="Raise the budget, or verify with fewer: a twentieth is usual.",
+            )
+        return replace(self.budget, requests=left)
 
 
 def read_job(path: Path | None, overrides: Tables) -> Job:
@@ -116,7 +134,33 @@ def explained(
         unasked=job.unasked.ranges,
         on_event=on_event,
     )
+    if job.spec.verify.requests and explanation.complete:
+        explanation = _tested(job, explanation, mode=mode, on_event=on_event)
     return replace(explanation, spec=job.spec.model_dump(mode="json"))
+
+
+def _tested(
+    job: Job, explanation: Explanation, *, mode: str, on_event: EventHandler
+) -> Explanation:
+    """The explanation with its claims tested, for what its budget has left."""
+    took, caps = explanation.usage, job.budget
+    tokens = caps.tokens and caps.tokens - took.input_tokens - took.output_tokens
+    usd = None if caps.usd is None else caps.usd - (took.usd or 0.0)
+    if (tokens is not None and tokens < 1) or (usd is not None and usd < 0):
+        on_event(Notice("Nothing of the budget is left to test what is claimed."))
+        return explanation
+    return verify_sync(
+        explanation,
+        job.spec.model,
+        score=job.score,
+        budget=Budget(job.spec.verify.requests, tokens, usd),
+        limits=job.limits,
+        concurrency=job.spec.limits.concurrency,
+        price=job.price,
+        mode=mode,
+        store_prompts=job.spec.cache.store_prompts,
+        on_event=on_event,
+    )
 
 
 def _price(table: PricesTable) -> Price | None:

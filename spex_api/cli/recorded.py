@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +22,7 @@ from spex_api.errors import SpecError, UsageError
 from spex_api.querying.adapter import load_adapter
 from spex_api.scores.frequency import SAMPLES
 from spex_api.scores.matching import Says
+from spex_api.spec import BudgetTable
 
 if TYPE_CHECKING:
     from spex_api.calls.asked import Asked
@@ -37,6 +39,11 @@ _FEW: Final = 2
 with few answers each show more than few masks with many."""
 _UNKNOWN: Final = 1024
 """Tokens, where nothing is known of its answer."""
+
+_TEST_SHARE: Final = 0.05
+_LEAST_TEST: Final = 20
+_FEWEST_TO_TEST: Final = 100
+"""Of a smaller budget all is needed to explain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +99,8 @@ class Recorded:
             notices.insert(0, how)
         elif score["labels"] or not beside_a_spec:
             tables["score"] = {**score, "kind": "auto"}
+        if overrides["verify"]["requests"] is None and not beside_a_spec:
+            tables["verify"] = {"requests": _usual_test(overrides["budget"]["requests"])}
         return tables, tuple(notices)
 
     def _says(self, why: str, model: str) -> tuple[Tables, str]:
@@ -160,6 +169,12 @@ def recorded(
     if span is not None:
         return Recorded(read_span(span), file_and_which(span)[0])
     return None
+
+
+def _usual_test(requests: int | None) -> int:
+    """How many of the requests test what is claimed: a twentieth, of few none."""
+    cap = BudgetTable().requests if requests is None else requests
+    return max(_LEAST_TEST, ceil(_TEST_SHARE * cap)) if cap >= _FEWEST_TO_TEST else 0
 
 
 def with_call(

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spex_api.causes.outcome import Outcome
+from spex_api.causes.outcome import EVEN, Outcome
 from spex_api.pipelines.score import Hit, said
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from spex_api.pipelines.score import OfRuns
 
 __all__ = ["Sides", "sides_of"]
-
-_EVEN: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +56,7 @@ def sides_of(score: OfRuns, values: NDArray[np.float64]) -> Sides | None:
     """
     full = float(values[0]) if len(values) else math.nan
     if isinstance(score.score, Hit):
-        threshold = _EVEN
+        threshold = EVEN
         above, below = said(score.score.matcher)
     else:
         known = np.unique(values[np.isfinite(values)])

@@ -136,3 +136,17 @@ def test_the_outcome_lies_on_the_side_of_the_whole_prompt():
         Outcome.of(spex.TargetLogProb("x"), full=1.0)
     with pytest.raises(UsageError, match="no side"):
         Outcome.beyond(SCORE, 1.0, full=1.0)
+
+
+def test_of_several_answers_a_mask_the_test_takes_one_at_a_time():
+    """Eight answers are eight trials, whatever the explanation counted; they are added to its cost."""
+    score = spex.LabelFrequency("yes", "no", samples=3)
+    asked = model(lambda left: "c" in left, noise=0.1, seed=5)
+    explanation = spex.explain_sync(PROMPT, asked, score=score, budget=spex.Budget(300))
+    before = len(asked.requests)
+    verified = verify_sync(explanation, asked, score=score, budget=spex.Budget(60))
+    causes = verified.causes
+    assert (Kind.ALONE, (2,)) in {(each.kind, each.features) for each in causes.confirmed}
+    assert len(asked.requests) - before == causes.calls == sum(t.asked for t in causes.trials)
+    assert verified.usage.requests == explanation.usage.requests + causes.calls
+    assert {value for trial in causes.trials for value in trial.values} == {0.0, 1.0}
