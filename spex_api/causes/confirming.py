@@ -119,18 +119,21 @@ async def verify(
         if budget is not None:
             answers = budget.requests // each
         claimed = await asyncio.to_thread(claimed_causes, explanation, outcome)
-        sampled = _is_sampled(function)
         causes = Causes(outcome.words, (), (), 0, advice=_NOTHING_CLAIMED)
         asked = FreshAnswers(
             function,
             seen,
             partial(_without, function),
-            first=FRESH if sampled else 0,
+            first=FRESH,
             total=answers,
         )
         if claimed:
             causes = await put_to_the_test(
-                claimed, asked, budget=answers, outcome=outcome.words, exact=not sampled
+                claimed,
+                asked,
+                budget=answers,
+                outcome=outcome.words,
+                exact=not _is_sampled(function),
             )
     causes = replace(causes, causes=_told(causes), threshold=seen.threshold, above=seen.above)
     on_event(Notice(f"{len(causes.confirmed)} of {len(causes.causes)} causes are confirmed."))

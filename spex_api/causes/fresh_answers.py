@@ -48,8 +48,7 @@ class FreshAnswers:
         function: who is asked, behind its policies, and the score.
         outcome: what holds of an answer or does not.
         question: what is asked under an arrangement.
-        first: the number of the first repeat: those before it have been asked by others. 0 takes
-            what is on disk first, which serves where answers to one question do not differ.
+        first: the number of the first repeat: those before it have been asked by others.
         total: how many answers may come at most, for who draws it.
         text: an answer as it is kept for a proof.
         asked: how often each arrangement has been asked.

@@ -310,3 +310,23 @@ def test_every_error_has_an_exit_status():
     for kind in below(SpexError):
         assert any(issubclass(kind, known) for known in EXIT_STATUS)
     assert set(EXIT_STATUS.values()) == {1, 2, 3, 4, 5}
+
+
+def test_a_part_of_the_budget_tests_what_is_claimed(folder, chat_server, capsys):
+    """The cap holds, the causes are told with their numbers, and a replay writes the same bytes."""
+    assert run(["explain", "spec.toml", "--verify", "30", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert len(chat_server.bodies) == told["usage"]["requests"] <= 120
+    assert told["causes"]["confirmed"]
+    assert any("never" in each["texts"] for each in told["causes"]["confirmed"])
+    written = Path("explanation.json").read_bytes()
+    assert run(["replay", told["run"]]) == 0
+    assert Path("explanation.json").read_bytes() == written
+    assert "confirmed" in capsys.readouterr().out
+
+
+def test_a_test_cannot_take_the_whole_budget(folder, chat_server, capsys):
+    """Nothing would be left to explain with, so nothing is sent."""
+    assert run(["explain", "spec.toml", "--verify", "120"]) == 2
+    assert "leaves none to explain with" in capsys.readouterr().err
+    assert not chat_server.bodies
