@@ -1,6 +1,6 @@
 """What recording adds to a call: the same client with and without it, in one run.
 
-    python benchmarks/recording.py [--rounds 40] [--calls 10]
+    python benchmarks/recording.py [--rounds 40] [--calls 10] [--replies whole events bytes]
 
 A server on loopback, in a process of its own, answers at once: in one piece, or as a stream of
 events of about two hundred bytes, which the client reads as events or, with a fraction of the work,
@@ -267,6 +267,8 @@ def main() -> None:
     parser.add_argument(
         "--calls", type=int, default=10, help="a block; a fifth where events are read"
     )
+    parser.add_argument("--replies", nargs="+", choices=_REPLIES, default=_REPLIES)
+    parser.add_argument("--bodies", nargs="+", choices=_SIZES, default=tuple(_SIZES))
     parser.add_argument("--serve", action="store_true", help="be the server")
     options = parser.parse_args()
     if options.serve:
@@ -275,7 +277,7 @@ def main() -> None:
     rows: list[list[object]] = []
     with tempfile.TemporaryDirectory() as folder, _server() as url:
         file = Path(folder) / "calls.jsonl"
-        for name, reply, label in product(_KINDS, _REPLIES, _SIZES):
+        for name, reply, label in product(_KINDS, options.replies, options.bodies):
             row = Row(name, reply, label, options.rounds, options.calls)
             rows.append([*row.said, *asyncio.run(_figures(row, url, file))])
             file.unlink(missing_ok=True)
