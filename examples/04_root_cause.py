@@ -3,7 +3,7 @@
     python examples/04_root_cause.py [runs]
 
 The ticket: "The assistant told a new colleague that she has 25 days of annual leave. It is 15." The
-pipeline is a small one: it finds the four notes of twenty that share most with the question, and
+pipeline is a small one: it finds the five notes of twenty that share most with the question, and
 asks a model. Here that is the embedded one, behind a client of OpenAI's, so there is no key and no
 bill; yours is whatever you call in `answer`.
 
@@ -36,7 +36,7 @@ NOTES = [
     "Remote work: up to two days a week after the first three months.",
     "Overtime: is paid or taken as free time within a quarter of a year.",
     "Pension: the company adds five percent of the salary from the second year.",
-    "Welcome to the company: as an employee you have 25 days of annual leave a year.",
+    "Welcome to the company: every employee has 25 days of annual leave a year.",
     "Canteen: opens at half past eleven; guests pay at the desk.",
     "Parking: spaces are given by lot every January.",
     "Security: badges are worn where they can be seen.",
@@ -55,7 +55,7 @@ def words(text: str) -> list[str]:
     return re.findall(r"[a-z0-9]+", text.lower())
 
 
-def found(question: str, notes: list[str], count: int = 4) -> list[str]:
+def found(question: str, notes: list[str], count: int = 5) -> list[str]:
     """The notes that share most with the question, rare words weighing more."""
     spread = Counter(word for note in notes for word in set(words(note)))
 
@@ -88,8 +88,8 @@ def answer(question: str, notes: list[str]) -> str:
         messages=[
             {
                 "role": "system",
-                "content": "You are the assistant of the personnel office. Answer from the notes "
-                "below.",
+                "content": "You are the assistant of the personnel office. Answer in one short "
+                "sentence, from the notes below.",
             },
             {"role": "user", "content": f"Notes:\n{listed}\n\nQuestion: {question}"},
         ],

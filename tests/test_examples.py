@@ -56,3 +56,15 @@ def test_02_two_hops(tmp_path):
     assert "log-prob of ' Lisbon', in nats; 18 sentences" in printed
     assert "in 2 random contexts, by the model itself" in printed
     assert "explained as" in printed
+
+
+def test_04_root_cause(tmp_path):
+    """The fourth goes from the ticket to the two notes, either of which suffices, and to a test."""
+    printed = ran(str(EXAMPLES / "04_root_cause.py"), "90", folder=tmp_path)
+    assert "The ticket: The employee has 25 days" in printed
+    assert "Confirmed: redundant parts" in printed
+    assert "notes[3]: Annual leave (2019 edition)" in printed
+    assert "notes[9]: Welcome to the company" in printed
+    assert "removing both flips" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    written = ran("-m", "pytest", "test_leave_days.py", folder=tmp_path)
+    assert "4 passed, 2 skipped" in written

@@ -14,9 +14,10 @@ import sys
 from importlib.metadata import PackageNotFoundError
 from itertools import takewhile
 
+import openai
 import pytest
 from spex_adapters import _engine, local
-from spex_adapters.local import LocalAdapter, connect
+from spex_adapters.local import LocalAdapter, connect, serve
 
 from spex_api.completions import (
     Ask,
@@ -600,3 +601,40 @@ def test_file_that_cannot_be_loaded(tmp_path):
     file.write_bytes(b"GGUF" + b"\0" * 100)
     with pytest.raises(UsageError, match="cannot load"):
         _engine.start(file, name="cut")
+
+
+@pytest.mark.model
+@pytest.mark.skipif(
+    importlib.util.find_spec("xllamacpp") is None, reason="xllamacpp is not installed"
+)
+def test_a_client_of_openai_asks_the_embedded_model():
+    """While it is served it answers, with its own key alone; afterwards nobody is there."""
+    with serve() as served:
+        settings = {"base_url": served.base_url, "max_retries": 0}
+        with openai.OpenAI(api_key=served.api_key, **settings) as client:
+            reply = client.chat.completions.create(
+                model=served.model,
+                messages=[{"role": "user", "content": "Say hello."}],
+                max_tokens=4,
+                temperature=0,
+            )
+        assert reply.choices[0].message.content.startswith("Hello")
+        assert served.api_key not in repr(served)
+        with (
+            openai.OpenAI(api_key="none", **settings) as stranger,
+            pytest.raises(openai.AuthenticationError),
+        ):
+            stranger.models.list()
+    with (
+        openai.OpenAI(api_key=served.api_key, **settings) as late,
+        pytest.raises(openai.APIConnectionError),
+    ):
+        late.models.list()
+
+
+def test_what_is_no_model_is_not_served(tmp_path):
+    """It is refused before anything is loaded."""
+    file = tmp_path / "notes.txt"
+    file.write_text("no weights")
+    with pytest.raises(UsageError, match="not a GGUF file"), serve(file):
+        pass
