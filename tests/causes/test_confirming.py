@@ -139,7 +139,7 @@ def test_the_outcome_lies_on_the_side_of_the_whole_prompt():
 
 
 def test_of_several_answers_a_mask_the_test_takes_one_at_a_time():
-    """Eight answers are eight trials, whatever the explanation counted; they are added to its cost."""
+    """Eight answers are eight trials, and count in its cost, whatever the explanation counted."""
     score = spex.LabelFrequency("yes", "no", samples=3)
     asked = model(lambda left: "c" in left, noise=0.1, seed=5)
     explanation = spex.explain_sync(PROMPT, asked, score=score, budget=spex.Budget(300))
