@@ -30,20 +30,20 @@ _GROUPS = 4
 
 
 def turning_points(rule: Rule) -> list[tuple[int, ...]]:
-    """Removals at which one part makes the difference.
+    """Removals that do not flip, where a part that the rule lacks would make the difference.
 
-    None, the largest that does not yet flip, and the smallest that does.
+    None, and the largest after which one more removal flips.
 
     Args:
         rule: whether the outcome holds, by what is removed; it holds for some and not for others.
     """
-    flips = {removed for removed in rule if rule[removed] != rule[()]}
+    flips = [set(removed) for removed in rule if rule[removed] != rule[()]]
     before = [
         removed
         for removed in rule
-        if removed not in flips and any(set(removed) < set(each) for each in flips)
+        if set(removed) not in flips and any(set(removed) < each for each in flips)
     ]
-    return list(dict.fromkeys([(), max(before, key=len), min(flips, key=len)]))
+    return list(dict.fromkeys([(), max(before, key=len)]))
 
 
 def dealt(

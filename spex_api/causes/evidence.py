@@ -7,9 +7,9 @@ factors over the cells of the truth table, and that of those which depend on exa
 
     D(S) = N(S) − Σ_{T ⊊ S} D(T).
 
-Half of a size's prior mass lies on the functions in which one cell differs from all others: parts
-that need each other, redundant parts and suppressors are of that kind. Sizes have equal mass, as
-have the sets of a size, and the pairs of error rates.
+Three quarters of a size's prior mass lie on the functions in which one cell differs from all
+others: parts that need each other, redundant parts and suppressors are of that kind. Sizes have
+equal mass, as have the sets of a size, and the pairs of error rates.
 
 What this module does not know: where the answers come from, and whether there is such a function.
 What is found here is a suspicion, however strong; `verification` tests it.
@@ -37,6 +37,8 @@ __all__ = ["LARGEST", "Evidence", "Suspicion", "weigh"]
 LARGEST = 4
 _FUNCTIONS = (2, 2, 10, 218, 64594)
 """Boolean functions that depend on all of their 0, 1, … 4 variables (OEIS A000371)."""
+
+_ONE_CELL = 0.75
 
 _MOST_SETS = (1, 35_000, 35_000, 35_000, 2_000)
 """By size, so many sets are weighed: all of three among 60 features, all of four among 16. Beyond,
@@ -167,7 +169,7 @@ def weigh(masks: NDArray[np.uint8], holds: NDArray[np.uint8], *, exact: bool = F
         features = _worth_pairing(num_features, features, size, levels, logs)
         sets = features[_combinations(len(features), size)]
         levels.append(_level(removed, holds, sets, errors))
-        logs, log_likelihood = _log_posteriors(levels, num_features, len(errors))
+        logs, log_likelihood = _log_posteriors(levels, num_features)
     return Evidence(_likeliest(levels, logs, errors), num_features, log_likelihood)
 
 
@@ -257,9 +259,7 @@ def _log_likelihoods(hits: Floats, misses: Floats, errors: Floats) -> tuple[Floa
     return true, false
 
 
-def _log_posteriors(
-    levels: list[_Level], num_features: int, num_errors: int
-) -> tuple[list[Floats], float]:
+def _log_posteriors(levels: list[_Level], num_features: int) -> tuple[list[Floats], float]:
     """Of each size's sets, normalised over all: shapes (num_sets,); and of the answers, in all."""
     scale = max(float(level.all_functions.max()) for level in levels)
     exactly: list[Floats] = []
@@ -271,9 +271,9 @@ def _log_posteriors(
                 left -= exactly[smaller][_rows(levels[smaller].sets, level.sets[:, places])]
         exactly.append(np.maximum(left, 0))
         one_cell = np.exp(level.one_cell - scale) / (2 * 2**size)
-        mass = (exactly[size] / _FUNCTIONS[size] + one_cell).sum(axis=1) / (2 * num_errors)
+        mass = (1 - _ONE_CELL) * exactly[size] / _FUNCTIONS[size] + _ONE_CELL * one_cell
         with np.errstate(divide="ignore"):
-            logs.append(np.log(mass) - log(comb(num_features, size)))
+            logs.append(np.log(mass.mean(axis=1)) - log(comb(num_features, size)))
     total = float(logsumexp(np.concatenate(logs)))
     return [each - total for each in logs], total + scale - log(len(levels))
 
@@ -320,11 +320,11 @@ def _tables(level: _Level, rows: Indices, errors: Floats) -> tuple[Floats, Float
     says: list[Floats] = []
     for column, pair in enumerate(errors):
         true, false = _log_likelihoods(hits, misses, pair)
-        masses.append(level.all_functions[rows, column] - log(_FUNCTIONS[size]))
+        masses.append(level.all_functions[rows, column] + log((1 - _ONE_CELL) / _FUNCTIONS[size]))
         parts.append(expit(true - false))
         for base, other in ((true, false), (false, true)):
             odds = _log_sum(other - base)
-            masses.append(base.sum(axis=1) + odds - log(2 * 2**size))
+            masses.append(base.sum(axis=1) + odds + log(_ONE_CELL / (2 * 2**size)))
             odd = np.exp(other - base - odds[:, None])
             parts.append(odd if base is false else 1 - odd)
         wrong, wrongly = pair

@@ -2,8 +2,8 @@
 
 The table says for each subset of some features whether the outcome holds where exactly they are
 removed and all else is kept. The claims are its edges: wherever one more removal makes the
-difference, the outcome is likelier on the one side than on the other; and, where the answer flips
-without all of them, that it does.
+difference, the outcome is likelier on the one side than on the other; and of two parts, where the
+answer flips without both, that it does.
 
 What this module does not know: where the table comes from, and whether it is true.
 """
@@ -95,9 +95,8 @@ def _claims(features: Sequence[int], table: Table) -> Iterator[Claim]:
         for feature in features
         if feature not in rest and table[rest] != table[_with(rest, feature)]
     ]
-    whole = ((), tuple(features))
-    if table[whole[0]] != table[whole[1]] and whole not in edges:
-        edges.append(whole)
+    if len(features) == 2 and table[()] != table[tuple(features)]:
+        edges.append(((), tuple(features)))
     for one, other in edges:
         more, less = (one, other) if table[one] else (other, one)
         yield Claim(Arrangement(more), Arrangement(less))

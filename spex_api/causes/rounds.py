@@ -26,23 +26,22 @@ if TYPE_CHECKING:
     Doubt = Callable[[Sequence[Cause], Heard], bool]
 
 __all__ = [
-    "FEWEST_ROUNDS",
     "REPEATS",
     "ROUNDS",
     "Tested",
     "arrangements_of",
     "rounds_cost",
     "try_out",
+    "withdrawn",
 ]
 
 REPEATS = 3
 """So often the unchanged is asked before answers that repeat exactly are taken at their word."""
 
 ROUNDS = 8
-FEWEST_ROUNDS = 5
-"""So many pairs confirm where one answer in ten is wrong, mostly, and where none is."""
+"""So many pairs confirm where one answer in ten is wrong, mostly."""
 
-_LOOKS = 3
+_LOOKS = 2
 """So often the cells of a larger table are asked that no claim speaks of."""
 
 _SMALL_TABLE = 2
@@ -90,7 +89,7 @@ async def try_out(
         found = await _at_their_word(begun, purse, first, shares)
         if found is not None:
             doubted = doubt is not None and doubt(found, first)
-            return Tested(tuple(map(_withdrawn, found)) if doubted else found, first)
+            return Tested(tuple(map(withdrawn, found)) if doubted else found, first)
     heard = Heard()
     causes = begun
     while asked := _round(causes, heard, shares, purse.left):
@@ -100,7 +99,7 @@ async def try_out(
             for cause, share in zip(causes, shares, strict=True)
         ]
         if doubt and doubt(causes, heard):
-            causes = [_withdrawn(cause) for cause in causes]
+            causes = [withdrawn(cause) for cause in causes]
             break
     return Tested(tuple(causes), Heard.joined([first, heard]))
 
@@ -127,7 +126,8 @@ def _untested(cause: Cause) -> Cause:
     return replace(cause, claims=tuple(Claim(each.more, each.less) for each in cause.claims))
 
 
-def _withdrawn(cause: Cause) -> Cause:
+def withdrawn(cause: Cause) -> Cause:
+    """The cause with its evidence, and no claim confirmed: something else speaks against it."""
     return replace(cause, claims=tuple(replace(each, confirmed=False) for each in cause.claims))
 
 

@@ -16,7 +16,7 @@ from spex_api.causes.advice import SearchEnd, advice_on
 from spex_api.causes.asking import Ask, Purse
 from spex_api.causes.known import Known
 from spex_api.causes.positions import try_positions
-from spex_api.causes.rounds import try_out
+from spex_api.causes.rounds import try_out, withdrawn
 from spex_api.causes.suspecting import Suspecting
 from spex_api.causes.trials import Heard
 from spex_api.causes.verification import check_terms, told_as
@@ -90,9 +90,12 @@ async def find_causes(
         if not found.heard.count:
             search.ended = SearchEnd.TESTED if tested else SearchEnd.UNDECIDED
             break
-        tested += found.causes
         heard.append(found.heard)
         search.learn(found.heard)
+        if found.causes[0].confirmed and await search.proves_a_piece():
+            tested.append(withdrawn(found.causes[0]))
+            break
+        tested += found.causes
         if found.causes[0].confirmed:
             moved = await try_positions(
                 found.causes[0], purse, places=places or {}, share=next(shares), exact=exact

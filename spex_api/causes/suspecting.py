@@ -21,7 +21,7 @@ from spex_api.causes.contexts import dealt, turning_points
 from spex_api.causes.evidence import LARGEST, Evidence, Suspicion, weigh
 from spex_api.causes.kinds import cause_of, relevant
 from spex_api.causes.known import Known, lacking
-from spex_api.causes.rounds import FEWEST_ROUNDS, REPEATS, ROUNDS, rounds_cost
+from spex_api.causes.rounds import REPEATS, ROUNDS, rounds_cost
 from spex_api.claims import Arrangement, Cause
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ __all__ = ["Suspecting"]
 _SURE = 0.99
 """At this posterior a suspicion is tested at once, or the search ends where no part matters."""
 
-_LIKELY = 0.8
+_LIKELY = 0.9
 """At this one it is tested where the budget leaves room for the test only."""
 
 _DOUBTED = 0.5
@@ -53,16 +53,13 @@ _BATCH = 8
 _USUAL = 32
 """What a test takes, mostly: it is kept for it while nothing is likely yet."""
 
-_LOOK = 12
-"""What it takes to see whether a rule is a piece of a larger one."""
-
 _MOST_TESTS = 2
 """A cause whose test failed may have had bad luck once."""
 
 _DEALS = 2
-_REPEATS = 3
-"""So often a rule must be contradicted, by groups dealt anew, and by each of them when asked again:
-noise does not repeat, and a mishap of one group is no part that the rule lacks."""
+_AGAIN = 2
+"""A rule must be contradicted by groups that are dealt anew, and of each group by one of two more
+answers: noise seldom repeats, and a mishap of one group is no part that the rule lacks."""
 
 
 class Suspecting:
@@ -76,7 +73,7 @@ class Suspecting:
         self._rng = np.random.default_rng(seed)
         self._tests: Counter[Cause | None] = Counter()
         self._tested: Suspicion | None = None
-        self._pieces: dict[Cause | None, bool] = {}
+        self._pieces: dict[Cause | None, bool | None] = {}
         self._near_only = False
         self.ended = SearchEnd.UNDECIDED
         """How the last search ended."""
@@ -110,6 +107,20 @@ class Suspecting:
             for removed, chance in now[0].chances.items()
         )
 
+    async def proves_a_piece(self) -> bool:
+        """Whether what was tested is a piece of a larger rule, where there was no budget to see.
+
+        Raises:
+            UsageError: more answers came than were asked for.
+        """
+        lead = self._tested
+        if lead is None or self._pieces.get(_cause(lead)) is not None:
+            return False
+        if await self._is_piece(lead, leave=0):
+            self.ended = SearchEnd.LARGER_RULE
+            return True
+        return False
+
     def learn(self, heard: Heard) -> None:
         """Takes in the answers of a test that is over."""
         self._known = self._known.joined(heard.told())
@@ -123,7 +134,7 @@ class Suspecting:
             evidence = self._evidence()
             lead = evidence.lead
             end = self._end(lead)
-            reserve = self._reserve(lead, ROUNDS) + _LOOK if lead.weight >= _LIKELY else _USUAL
+            reserve = self._reserve(lead) if lead.weight >= _LIKELY else _USUAL
             scarce = self._purse.left < reserve + _BATCH
             worth = self._is_worth(lead, scarce=scarce)
             now_and_then = self._purse.calls // _BATCH % 3 == 0
@@ -135,8 +146,8 @@ class Suspecting:
             elif worth and _cause(lead) in self._pieces:
                 return lead
             elif worth:
-                self._pieces[_cause(lead)] = await self._is_piece(lead)
-            elif scarce or not await self._ask(self._next_masks(evidence)):
+                self._pieces[_cause(lead)] = await self._is_piece(lead, leave=self._reserve(lead))
+            elif not await self._ask(self._next_masks(evidence, scarce=scarce)):
                 return None
         return None
 
@@ -154,64 +165,75 @@ class Suspecting:
         cause = _cause(lead)
         if cause is None or self._pieces.get(cause) or self._tests[cause] >= _MOST_TESTS:
             return False
-        return lead.weight >= _LIKELY if scarce else lead.weight >= _SURE and not _unsure(lead)
+        return lead.weight >= (_LIKELY if scarce else _SURE) and not _unsure(lead)
 
     def _is_known_near(self) -> bool:
         near, _ = self._known.parted()
         return len(near) >= _BATCH
 
-    def _next_masks(self, evidence: Evidence) -> Masks:
-        if evidence.lead.weight >= _SURE and not self._is_known_near():
-            return first_masks(self._known.num_features, _BATCH, self._rng, near=True)
+    def _next_masks(self, evidence: Evidence, *, scarce: bool) -> Masks:
+        """What is asked next; nothing where what is left would not suffice for a test."""
+        lead, num_features = evidence.lead, self._known.num_features
+        cells = lacking(_unsure(lead)[:_BATCH], num_features)
+        if scarce:
+            worth_it = lead.weight >= _LIKELY and self._purse.left >= _USUAL + len(cells)
+            return cells if worth_it else cells[:0]
+        if lead.weight >= _SURE and not self._is_known_near():
+            return first_masks(num_features, _BATCH, self._rng, near=True)
         masks = next_masks(evidence, _BATCH, self._rng, near=self._near_only)
-        if evidence.lead.weight >= _LIKELY:
-            cells = lacking(_unsure(evidence.lead)[:_BATCH], self._known.num_features)
+        if lead.weight >= _LIKELY:
             masks[: len(cells)] = cells
         return masks
 
-    async def _is_piece(self, lead: Suspicion) -> bool:
+    async def _is_piece(self, lead: Suspicion, *, leave: int) -> bool | None:
         """Whether a group of other features turns it, however the groups are dealt.
 
-        A set of the largest size may be a piece of one that is not weighed, so it is taken for one
-        where there is too little left to see.
+        None where that takes more than what is left beside what is to be left, and nothing speaks
+        for it yet. A set of the largest size may be a piece of one that is not weighed, so it is
+        then taken for one.
         """
         removals = turning_points(lead.rule)
-        spare = self._purse.left - self._reserve(lead, FEWEST_ROUNDS)
-        once = sum(1 for _ in dealt(removals, lead.features, self._known.num_features, self._rng))
-        if len(lead.features) == LARGEST and spare < _DEALS * once:
-            return True
-        for _ in range(_DEALS):
-            removals = await self._contradicted(lead, removals)
-        return bool(removals)
+        for deal in range(_DEALS):
+            turned = await self._contradicted(lead, removals, leave=leave)
+            if turned is None:
+                return deal > 0 or len(lead.features) == LARGEST or None
+            if not turned:
+                return False
+            removals = turned
+        return True
 
-    def _reserve(self, lead: Suspicion, rounds: int) -> int:
-        """What a test of so many rounds takes."""
+    def _reserve(self, lead: Suspicion) -> int:
+        """What is kept for a test."""
         cause = _cause(lead)
         if cause is None:
             return 0
-        return (
-            REPEATS + rounds_cost(cause, rounds=1)
-            if self._exact
-            else rounds_cost(cause, rounds=rounds)
-        )
+        if self._exact:
+            return REPEATS + rounds_cost(cause, rounds=1)
+        return rounds_cost(cause, rounds=ROUNDS)
 
     async def _contradicted(
-        self, lead: Suspicion, removals: Sequence[tuple[int, ...]]
-    ) -> list[tuple[int, ...]]:
-        """Of the removals those that, with some group, answer again and again against the rule."""
-        places = list(dealt(removals, lead.features, self._known.num_features, self._rng))
-        for _ in range(1 if self._exact else _REPEATS):
-            spare = self._purse.left - self._reserve(lead, FEWEST_ROUNDS)
-            places = places[: max(spare, 0)]
-            if not places:
-                break
-            answers = await self._ask(np.array([mask for _, mask in places]))
-            places = [
-                place
-                for place, answer in zip(places, answers, strict=False)
-                if answer.holds is (not lead.rule[place[0]])
+        self, lead: Suspicion, removals: Sequence[tuple[int, ...]], *, leave: int
+    ) -> list[tuple[int, ...]] | None:
+        """Of the removals those that, with some group, answer against the rule, and not once only.
+
+        None where there is too little left to see.
+        """
+        against = list(dealt(removals, lead.features, self._known.num_features, self._rng))
+        for times in (1,) if self._exact else (1, _AGAIN):
+            asked = [place for place in against for _ in range(times)]
+            if len(asked) > self._purse.left - leave:
+                return None
+            answers = await self._ask(np.array([mask for _, mask in asked])) if asked else []
+            contrary = [
+                answer.holds is (not lead.rule[removed])
+                for (removed, _), answer in zip(asked, answers, strict=False)
             ]
-        return list(dict.fromkeys(removed for removed, _ in places))
+            against = [
+                place
+                for row, place in enumerate(against)
+                if any(contrary[row * times : (row + 1) * times])
+            ]
+        return list(dict.fromkeys(removed for removed, _ in against))
 
     async def _ask(self, masks: Masks) -> list[Answered]:
         arrangements = [Arrangement(tuple(np.flatnonzero(mask == 0).tolist())) for mask in masks]

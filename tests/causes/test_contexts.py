@@ -13,13 +13,13 @@ from spex_api.causes.known import most_removed
 @pytest.mark.parametrize(
     ("holds", "points"),
     [
-        (lambda i, j: i and j, [(), (1,)]),
-        (lambda i, j: i or j, [(), (1,), (1, 4)]),
-        (lambda i, j: not (i and not j), [(), (4,)]),
+        (lambda i, j: i and j, [()]),
+        (lambda i, j: i or j, [(), (1,)]),
+        (lambda i, j: not (i and not j), [()]),
     ],
 )
 def test_a_rule_turns_at_few_removals(holds, points):
-    """At none, at the most that it bears, and at the fewest that it does not."""
+    """Where nothing is removed, and at the most that it bears."""
     rule = {removed: bool(holds(1 not in removed, 4 not in removed)) for removed in subsets((1, 4))}
     assert turning_points(rule) == points
 

@@ -24,7 +24,7 @@ def counted(masks, holds):
             for function in functions:
                 odd = min(sum(function), 2**size - sum(function)) == (1 if size else 0)
                 same = 2 if size == 1 else 1
-                prior = 0.5 / len(functions) + 0.5 * odd * same / (2 * 2**size)
+                prior = 0.25 / len(functions) + 0.75 * odd * same / (2 * 2**size)
                 for wrong, wrongly in evidence._ERRORS:
                     hit = np.where(np.take(function, cells), 1 - wrong, wrongly)
                     likelihood = prior * np.prod(np.where(holds, hit, 1 - hit))
