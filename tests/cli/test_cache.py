@@ -216,10 +216,10 @@ def test_purge_says_what_it_would_delete_and_does_not(answers, capsys):
 @pytest.mark.parametrize(
     ("chosen", "left"),
     [
-        (["--model", "m"], {"other"}),
-        (["--before", "2026-11-24"], {"new", "other"}),
-        (["--model", "other", "--before", "2026-11-24"], {"old", "new", "other"}),
-        (["--all"], set()),
+        (["--model", "m"], ["other"]),
+        (["--before", "2026-11-24"], ["new", "other"]),
+        (["--model", "other", "--before", "2026-11-24"], ["old", "new", "other"]),
+        (["--all"], []),
     ],
     ids=" ".join,
 )
