@@ -6,7 +6,7 @@ import asyncio
 import gzip
 import inspect
 import ssl
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import httpcore2
@@ -38,10 +38,12 @@ class Server:
         self.connections = 0
         self.bodies: list[bytes] = []
         self.url = httpx2.URL()
+        self.serving: list[asyncio.Task[None]] = []
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answers on one connection for as long as it stands."""
         self.connections += 1
+        self.serving.append(asyncio.current_task())
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -65,6 +67,14 @@ class Server:
             return  # the client hung up
         finally:
             writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
+
+    async def ended(self) -> None:
+        """Waits until nobody is served any more: the loop must not end before."""
+        if self.serving:
+            _, going_on = await asyncio.wait(self.serving, timeout=5)
+            assert not going_on
 
 
 @asynccontextmanager
@@ -83,6 +93,7 @@ async def _served(server: Server, *, certificate: Path | None = None):
             yield connections
         finally:
             await connections.aclose()
+            await server.ended()
 
 
 def _reply(body: bytes, *headers: str) -> bytes:
