@@ -250,11 +250,15 @@ def test_nobody_listens():
 def test_a_connection_that_never_stands():
     """A server that says nothing to a handshake is given up after the time for connecting."""
 
-    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read()
-        writer.close()
-
     async def run() -> type[Exception]:
+        ended = asyncio.Event()
+
+        async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read()
+            writer.close()
+            await writer.wait_closed()
+            ended.set()
+
         async with await asyncio.start_server(silent, "127.0.0.1", 0) as listening:
             port = listening.sockets[0].getsockname()[1]
             url = httpx2.URL(f"https://127.0.0.1:{port}/")
@@ -263,6 +267,7 @@ def test_a_connection_that_never_stands():
             )
             with pytest.raises(httpx2.ConnectTimeout) as caught:
                 await connections.post(b"{}")
+            await asyncio.wait_for(ended.wait(), 5)
             return type(caught.value)
 
     assert asyncio.run(run()) is httpx2.ConnectTimeout
