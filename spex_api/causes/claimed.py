@@ -8,17 +8,17 @@ know: the model, and whether the surrogate is right.
 
 from __future__ import annotations
 
-from itertools import chain, combinations
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from spex_api.causes.kinds import cause_of
+from spex_api.causes.kinds import cause_of, relevant, subsets
+from spex_api.causes.known import lacking
 from spex_api.claims import Arrangement, Cause, Claim, Kind
 from spex_api.feature_sets import flip_set, sufficient_set
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from spex_api.causes.outcome import Outcome
     from spex_api.explanation import Explanation
@@ -84,10 +84,10 @@ def _larger_first(causes: Sequence[Cause]) -> list[Cause]:
 def _removal(surrogate: FourierTransform, features: Support, outcome: Outcome) -> Cause | None:
     """The cause that a set is by the surrogate's own table; None where it turns nothing."""
     table = _table(surrogate, features, outcome)
-    relevant = tuple(each for each in features if _matters(table, each))
-    if not relevant:
+    deciding = relevant(features, table)
+    if not deciding:
         return None
-    return cause_of(relevant, {gone: table[gone] for gone in _subsets(relevant)})
+    return cause_of(deciding, {gone: table[gone] for gone in subsets(deciding)})
 
 
 def _sufficiency(features: Support, num_features: int) -> Cause:
@@ -100,23 +100,8 @@ def _sufficiency(features: Support, num_features: int) -> Cause:
 
 def _table(surrogate: FourierTransform, features: Support, outcome: Outcome) -> dict[Support, bool]:
     """For each subset that is removed from the full prompt: whether the outcome still holds."""
-    subsets = list(_subsets(features))
-    masks = np.ones((len(subsets), surrogate.num_features), dtype=np.uint8)
-    for row, gone in enumerate(subsets):
-        masks[row, list(gone)] = 0
-    values = surrogate(masks).tolist()
-    return {gone: outcome.holds(value) is True for gone, value in zip(subsets, values, strict=True)}
-
-
-def _matters(table: dict[Support, bool], feature: int) -> bool:
-    """Whether the table changes with the feature anywhere."""
-    return any(
-        holds != table[tuple(sorted((*gone, feature)))]
-        for gone, holds in table.items()
-        if feature not in gone
-    )
-
-
-def _subsets(features: Iterable[int]) -> Iterator[Support]:
-    all_of = tuple(features)
-    return chain.from_iterable(combinations(all_of, size) for size in range(len(all_of) + 1))
+    removals = list(subsets(features))
+    values = surrogate(lacking(removals, surrogate.num_features)).tolist()
+    return {
+        gone: outcome.holds(value) is True for gone, value in zip(removals, values, strict=True)
+    }

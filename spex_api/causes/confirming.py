@@ -15,6 +15,7 @@ import numpy as np
 
 from spex_api.causes.claimed import claimed_causes
 from spex_api.causes.fresh_answers import FRESH, FreshAnswers
+from spex_api.causes.known import lacking
 from spex_api.causes.outcome import EVEN, Outcome
 from spex_api.causes.verification import verify as put_to_the_test
 from spex_api.claims import Cause, Causes, Kind
@@ -206,8 +207,7 @@ def _without(function: ValueFunction, arrangement: Arrangement) -> tuple[Complet
     """
     if arrangement.moved:
         raise UsageError("The parts of a prompt stand where they stand: none can be moved.")
-    mask = np.ones(function.prompt.num_features, dtype=np.uint8)
-    mask[list(arrangement.removed)] = 0
+    (mask,) = lacking([arrangement.removed], function.prompt.num_features)
     return function.question(mask)
 
 
