@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from itertools import takewhile
+from operator import itemgetter
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from pydantic import BaseModel, BeforeValidator, Field, FiniteFloat, ValidationError
@@ -83,6 +84,9 @@ class _Listed(TypedDict):
 
     token: str
     logprob: FiniteFloat
+
+
+_pair: Final = itemgetter("token", "logprob")
 
 
 class _Token(BaseModel):
@@ -205,7 +209,7 @@ def read_chat(raw: str) -> Completion:
             TokenLogprob(
                 entry.token,
                 entry.logprob,
-                tuple((each["token"], each["logprob"]) for each in entry.top_logprobs or ()),
+                tuple(map(_pair, entry.top_logprobs or ())),
                 entry.id,
             )
             for entry in _told(reply)

@@ -129,11 +129,14 @@ class Cached(Policy):
                 # A follower that is cancelled must not take the flight of the others with it.
                 await asyncio.shield(flight)
                 continue
-            # Claimed before it is looked for: what another process asked is on disk by then, since
-            # it wrote that before its own claim ended. So one look is enough.
+            known = self._known(request, asked)
+            if known is not None:
+                return known
+            # What another process asked is on disk before its own claim ends: so once a question is
+            # claimed, a second look tells whether it is still to be asked.
             claimed = self.mode is Mode.LIVE and self.store.claim(asked.key)
             try:
-                known = self._known(request, asked)
+                known = self._known(request, asked) if claimed else None
                 if known is not None:
                     return known
                 if claimed or self.mode is Mode.REFRESH:

@@ -260,7 +260,7 @@ def test_what_another_process_is_asking_is_waited_for(store, monkeypatch):
     monkeypatch.setattr(store, "claim", claimed)
     model, meter = yes(), Meter()
     assert asyncio.run(Cached(model, store, meter).complete(ask())).text == "other"
-    assert len(looks) == 4
+    assert len(looks) == 3
     assert model.requests == []
     assert meter.cached == 1
 
