@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from spex_api.decoding.decoder import Decoder
     from spex_api.design import Design
+    from spex_api.fidelity import Checkpoint
     from spex_api.finding import Finding
     from spex_api.indices import Interactions
     from spex_api.prompts import Prompt
@@ -151,11 +152,13 @@ class Inquiry:
         design: what was to be asked.
         answers: to the first of the design's masks, in their order.
         finding: at the last look.
+        curve: how faithful it would have been from fewer of the answers.
     """
 
     design: Design
     answers: Evaluation
     finding: Finding
+    curve: tuple[Checkpoint, ...] = ()
 
     def explained(
         self,
@@ -185,6 +188,7 @@ class Inquiry:
             source=_Source.of(function, noise_floor),
             cost=_cost(self.answers, function.meter, function.price, function.second_price),
             prompt=function.prompt,
+            curve=self.curve,
         )
 
 
@@ -211,7 +215,8 @@ async def inquire(function: ValueFunction, design: Design, *, before: Evaluation
         )
         if finding.enough or not answers.complete:
             break
-    return Inquiry(design, answers, finding)
+    curve = await asyncio.to_thread(finding.curve, seed=design.seed)
+    return Inquiry(design, answers, finding, curve)
 
 
 def explain_function(
@@ -270,7 +275,16 @@ def explain_function(
     cost = _cost(answers, Meter(sent=len(answers.values)), FREE)
     found = finding.interactions(index, order, names)
     told = finding.ending(design, answers, budget.requests)
-    return _explanation(design, answers, finding, found, ending=told, source=source, cost=cost)
+    return _explanation(
+        design,
+        answers,
+        finding,
+        found,
+        ending=told,
+        source=source,
+        cost=cost,
+        curve=finding.curve(seed=seed),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,6 +335,7 @@ def _explanation(
     ending: str,
     source: _Source,
     cost: Cost,
+    curve: tuple[Checkpoint, ...],
     prompt: Prompt | None = None,
 ) -> Explanation:
     return Explanation(
@@ -358,4 +373,5 @@ def _explanation(
         near=finding.near,
         target=finding.target,
         ending=ending,
+        curve=curve,
     )

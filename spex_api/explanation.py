@@ -7,28 +7,33 @@ cached, so that a replay writes the same bytes.
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
-from spex_api.claims import Causes  # noqa: TC001 - pydantic reads it
-from spex_api.completions import JsonObject  # noqa: TC001 - pydantic reads it
 from spex_api.errors import UsageError
-from spex_api.fidelity import Faithfulness
-from spex_api.indices import Interactions, Interval
-from spex_api.prompts import Prompt  # noqa: TC001 - pydantic reads it
+from spex_api.explanation_file import StoredExplanation
 from spex_api.provenance import Cost, Pipeline, Provenance
-from spex_api.transforms import FourierTransform, Support
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
 
     import numpy as np
+    import pandas as pd
+    import shap
+    import shapiq
+    from matplotlib.axes import Axes
     from numpy.typing import ArrayLike, NDArray
+
+    from spex_api.claims import Causes
+    from spex_api.completions import JsonObject
+    from spex_api.fidelity import Checkpoint, Faithfulness
+    from spex_api.indices import Interactions
+    from spex_api.prompts import Prompt
+    from spex_api.transforms import FourierTransform
 
 __all__ = ["Cost", "Explanation", "Pipeline", "Provenance"]
 
@@ -59,6 +64,8 @@ class Explanation:
         causes: what brings the answer about, put to the test near the full prompt; None where it
             was not tested.
         pipeline: the user's own function, where one was explained.
+        curve: how faithful the same decoder is from fewer of the samples, on the same unseen masks;
+            empty where nobody looked, and in files of older versions.
     """
 
     prompt: Prompt | None
@@ -77,6 +84,7 @@ class Explanation:
     spec: JsonObject | None = None
     causes: Causes | None = None
     pipeline: Pipeline | None = None
+    curve: tuple[Checkpoint, ...] = ()
 
     @property
     def baseline(self) -> float:
@@ -105,7 +113,7 @@ class Explanation:
     def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
         """The explanation as JSON, and in a file where a path is given."""
         # Through pydantic's own text, which has words for an evidence without bounds.
-        stored = json.loads(_Stored.of(self).model_dump_json())
+        stored = json.loads(StoredExplanation.of(self).model_dump_json())
         text = json.dumps(stored, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         if path is not None:
             Path(path).write_text(text, encoding="utf-8")
@@ -121,7 +129,7 @@ class Explanation:
         is_text = isinstance(source, str) and source.lstrip().startswith("{")
         text = str(source) if is_text else Path(source).read_text(encoding="utf-8")
         try:
-            return _Stored.model_validate_json(text).explanation()
+            stored = StoredExplanation.model_validate_json(text)
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(map(str, first["loc"]))
@@ -129,6 +137,7 @@ class Explanation:
                 f"This is no explanation of schema 1: {place}: {first['msg']}.",
                 advice="Read it with the version of spex-api that wrote it, or explain again.",
             ) from None
+        return cls(**stored.fields())
 
     def to_html(self, path: str | os.PathLike[str] | None = None) -> str:
         """A self-contained page, and in a file where a path is given."""
@@ -138,6 +147,61 @@ class Explanation:
         if path is not None:
             Path(path).write_text(page, encoding="utf-8")
         return page
+
+    def plot(self, kind: str = "interactions", *, ax: Axes | None = None, **settings: Any) -> Axes:  # noqa: ANN401 - each kind has its own
+        """A plot by matplotlib: see `spex_api.report.plots` for the kinds and their settings.
+
+        Args:
+            kind: "interactions", "text", "network", "waterfall", "faithfulness", "removal" or
+                "sparsity".
+            ax: where it is drawn; by default in a figure of its own.
+            settings: of this kind.
+
+        Raises:
+            UsageError: there is no such kind, or matplotlib is not installed.
+        """
+        from spex_api.report.plots import draw  # noqa: PLC0415 - only who plots pays for it
+
+        return draw(self, kind, ax=ax, **settings)
+
+    def to_shapiq(self) -> shapiq.InteractionValues:
+        """The interactions as shapiq has them.
+
+        Raises:
+            UsageError: shapiq has no such index, or is not installed.
+        """
+        from spex_api.report.exports import to_shapiq  # noqa: PLC0415 - as above
+
+        return to_shapiq(self)
+
+    def to_shap(self, *, interactions: bool = False) -> shap.Explanation:
+        """The surrogate's Shapley values as shap has them.
+
+        Args:
+            interactions: whether they are parted into a matrix of interactions of two.
+
+        Raises:
+            UsageError: shap is not installed.
+        """
+        from spex_api.report.exports import to_shap  # noqa: PLC0415 - as above
+
+        return to_shap(self, interactions=interactions)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """The interactions as a table, the strongest first.
+
+        Raises:
+            UsageError: pandas is not installed.
+        """
+        from spex_api.report.exports import to_pandas  # noqa: PLC0415 - as above
+
+        return to_pandas(self)
+
+    def to_csv(self, path: str | os.PathLike[str] | None = None) -> str:
+        """The interactions as CSV that no spreadsheet takes for formulas, and in a file."""
+        from spex_api.report.exports import to_csv  # noqa: PLC0415 - as above
+
+        return to_csv(self, path)
 
     def to_pytest(
         self,
@@ -171,175 +235,3 @@ class Explanation:
         from spex_api.report.regression import write  # noqa: PLC0415 - as above
 
         write(self, Path(path), whom=Whom(pipeline, inputs, vary, model))
-
-
-class _Border(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
-
-
-class _Term(_Border):
-    features: list[int]
-    value: float
-
-
-class _Interaction(_Border):
-    features: list[int]
-    texts: list[str]
-    value: float
-    low: float | None
-    high: float | None
-
-
-class _Faithfulness(_Border):
-    value: float | None
-    low: float | None
-    high: float | None
-    num_masks: int
-    additive: float | None
-    exhaustive: bool
-    ceiling: float | None = None
-
-    @classmethod
-    def of(cls, faithfulness: Faithfulness) -> _Faithfulness:
-        return cls(
-            value=_finite(faithfulness.value),
-            low=_finite(faithfulness.low),
-            high=_finite(faithfulness.high),
-            num_masks=faithfulness.num_masks,
-            additive=_finite(faithfulness.additive),
-            exhaustive=faithfulness.exhaustive,
-            ceiling=faithfulness.ceiling,
-        )
-
-    def faithfulness(self) -> Faithfulness:
-        return Faithfulness(
-            _number(self.value),
-            _number(self.low),
-            _number(self.high),
-            self.num_masks,
-            _number(self.additive),
-            self.exhaustive,
-            self.ceiling,
-        )
-
-
-class _Usage(_Border):
-    requests: int
-    input_tokens: int
-    output_tokens: int
-    usd: float | None
-
-
-class _Stored(_Border):
-    """An explanation as it stands on disk."""
-
-    schema_version: Literal[1] = 1
-    faithfulness: _Faithfulness
-    near: _Faithfulness | None = None
-    target: float | None = None
-    ending: str = ""
-    spec: JsonObject | None = None
-    causes: Causes | None = None
-    pipeline: Pipeline | None = None
-    index: str
-    order: int
-    baseline: float
-    interactions: list[_Interaction]
-    usage: _Usage
-    decoder: str
-    reason: str
-    status: str
-    complete: bool
-    provenance: Provenance
-    features: list[str]
-    prompt: Prompt | None
-    num_features: int
-    transform: list[_Term]
-
-    @classmethod
-    def of(cls, explanation: Explanation) -> _Stored:
-        found, usage, near = explanation.interactions, explanation.usage, explanation.near
-        return cls(
-            faithfulness=_Faithfulness.of(explanation.faithfulness),
-            near=None if near is None else _Faithfulness.of(near),
-            target=explanation.target,
-            ending=explanation.ending,
-            spec=explanation.spec,
-            causes=explanation.causes,
-            pipeline=explanation.pipeline,
-            index=found.index,
-            order=found.order,
-            baseline=found.baseline,
-            interactions=[_row(found, support) for support in found.strongest()],
-            usage=_Usage(
-                requests=usage.requests,
-                input_tokens=usage.input_tokens,
-                output_tokens=usage.output_tokens,
-                usd=usage.usd,
-            ),
-            decoder=explanation.decoder,
-            reason=explanation.reason,
-            status=explanation.status,
-            complete=explanation.complete,
-            provenance=explanation.provenance,
-            features=list(found.names),
-            prompt=explanation.prompt,
-            num_features=explanation.transform.num_features,
-            transform=[
-                _Term(features=list(support), value=value)
-                for support, value in explanation.transform.items()
-            ],
-        )
-
-    def explanation(self) -> Explanation:
-        intervals: dict[Support, Interval] = {}
-        for row in self.interactions:
-            if row.low is not None and row.high is not None:
-                intervals[tuple(row.features)] = Interval(row.low, row.high)
-        return Explanation(
-            prompt=self.prompt,
-            interactions=Interactions(
-                self.index,
-                self.order,
-                {tuple(row.features): row.value for row in self.interactions},
-                intervals,
-                self.baseline,
-                tuple(self.features),
-            ),
-            transform=FourierTransform(
-                {tuple(term.features): term.value for term in self.transform}, self.num_features
-            ),
-            faithfulness=self.faithfulness.faithfulness(),
-            usage=Cost(cached=self.usage.requests, **self.usage.model_dump()),
-            decoder=self.decoder,
-            reason=self.reason,
-            status=self.status,
-            complete=self.complete,
-            provenance=self.provenance,
-            near=None if self.near is None else self.near.faithfulness(),
-            target=self.target,
-            ending=self.ending,
-            spec=self.spec,
-            causes=self.causes,
-            pipeline=self.pipeline,
-        )
-
-
-def _row(found: Interactions, support: Support) -> _Interaction:
-    interval = found.intervals.get(support)
-    return _Interaction(
-        features=list(support),
-        texts=[str(name) for name in found.named(support)],
-        value=found[support],
-        low=interval and interval.low,
-        high=interval and interval.high,
-    )
-
-
-def _finite(number: float) -> float | None:
-    """JSON has no NaN: what is not known is null."""
-    return number if math.isfinite(number) else None
-
-
-def _number(stored: float | None) -> float:
-    return math.nan if stored is None else stored

@@ -7,6 +7,7 @@ how a set of features is found (`feature_sets`).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 from numbers import Integral
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from spex_api.transforms import FourierTransform, MobiusTransform, Support
 
 __all__ = [
+    "Checkpoint",
     "Faithfulness",
     "RemovalCurve",
     "ceiling_of_shares",
@@ -31,6 +33,7 @@ __all__ = [
     "r_squared",
     "recovery_rate",
     "removal_curve",
+    "within_reach",
 ]
 
 _RESAMPLES = 2000
@@ -77,6 +80,10 @@ class Faithfulness:
             no estimate.
         ceiling: R² of the truth itself on the same masks, whose values are shares of few sampled
             answers, as far as the draws tell; None where the values are no such shares.
+        within: nine in ten values of unseen masks lie within this of what the surrogate says of
+            them (see `within_reach`), in the unit of the values; None where too few were held out.
+        of_shares: whether the values, and so R² and `within`, are shares of sampled answers, where
+            the surrogate itself gives log-odds.
     """
 
     value: float
@@ -86,9 +93,44 @@ class Faithfulness:
     additive: float
     exhaustive: bool = False
     ceiling: float | None = None
+    within: float | None = None
+    of_shares: bool = False
 
     def __str__(self) -> str:
         return f"{self.value:.2f} [{self.low:.2f}, {self.high:.2f}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """How faithful a decoder is from so many of the samples.
+
+    Attributes:
+        num_samples: how many the fit has seen: the first of them.
+        faithfulness: on the masks on which that of all samples is measured.
+    """
+
+    num_samples: int
+    faithfulness: Faithfulness
+
+
+def within_reach(values: NDArray[np.float64], predictions: NDArray[np.float64]) -> float | None:
+    """The half-width of a split-conformal interval around a prediction, at 90 %.
+
+    The `⌈0.9 (n + 1)⌉`-th smallest of the n errors `|y − ŷ|` on masks that no fit has seen: a
+    further mask of the same distribution lies within it of its prediction with a probability of at
+    least 0.9 (Vovk, Gammerman and Shafer 2005; Lei et al. 2018, Theorem 2.2).
+
+    Args:
+        values: shape (num_masks,), what the model gave on masks that no fit has seen.
+        predictions: shape (num_masks,), what the surrogate says of them.
+
+    Returns:
+        In the unit of the values; None below nine masks, which promise nothing.
+    """
+    rank = ceil(LEVEL * (len(values) + 1))
+    if rank > len(values):
+        return None
+    return float(np.sort(np.abs(values - predictions))[rank - 1])
 
 
 def ceiling_of_shares(hits: NDArray[np.float64], trials: NDArray[np.float64]) -> float | None:
@@ -135,11 +177,10 @@ def held_out_faithfulness(
     Raises:
         UsageError: the shapes disagree, or there is nothing to compare.
     """
-    point = r_squared(values, predictions)
+    point, within = r_squared(values, predictions), within_reach(values, predictions)
     if exhaustive:
-        return Faithfulness(
-            point, point, point, len(values), r_squared(values, additive), exhaustive
-        )
+        alone = r_squared(values, additive)
+        return Faithfulness(point, point, point, len(values), alone, exhaustive, within=within)
     rows = np.random.default_rng(seed).integers(0, len(values), size=(_RESAMPLES, len(values)))
     drawn, errors = values[rows], ((values - predictions) ** 2)[rows]
     spread = np.sum((drawn - drawn.mean(axis=1, keepdims=True)) ** 2, axis=1)
@@ -149,7 +190,7 @@ def held_out_faithfulness(
         resampled = 1.0 - errors.sum(axis=1)[varied] / spread[varied]
         tail = 50 * (1 - LEVEL)
         low, high = (float(end) for end in np.percentile(resampled, [tail, 100 - tail]))
-    return Faithfulness(point, low, high, len(values), r_squared(values, additive))
+    return Faithfulness(point, low, high, len(values), r_squared(values, additive), within=within)
 
 
 @dataclass(frozen=True, slots=True)

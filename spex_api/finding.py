@@ -5,16 +5,13 @@ What this module does not know: who answered, and what was paid.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import expit
 
+from spex_api.checkpoints import additive_fit, checkpoints, measured, observed, on_its_scale, said
 from spex_api.decoding.auto import takes_uniform_masks
-from spex_api.decoding.binomial import additive_log_odds
-from spex_api.decoding.ridge import additive_ridge
-from spex_api.fidelity import Faithfulness, ceiling_of_shares, held_out_faithfulness
 from spex_api.indices import Interactions, interactions
 from spex_api.stopping import Spent, ending, looked_at, reached
 
@@ -23,10 +20,9 @@ if TYPE_CHECKING:
 
     from spex_api.decoding.decoder import Decoder, Recovery
     from spex_api.design import Design, Look
+    from spex_api.fidelity import Checkpoint, Faithfulness
     from spex_api.querying.value_function import Evaluation
     from spex_api.samples import Samples
-    from spex_api.sampling.survey import Survey
-    from spex_api.transforms import FourierTransform
 
 __all__ = ["Finding", "find"]
 
@@ -45,6 +41,8 @@ class Finding:
         near: on unseen masks near the full prompt, where some were asked.
         num_samples: how many the fit has seen.
         target: the R² that is aimed at, where there is one.
+        seen: what the decoder was given.
+        unseen: on what the fit is measured.
     """
 
     look: Look
@@ -53,6 +51,8 @@ class Finding:
     near: Faithfulness | None
     num_samples: int
     target: float | None
+    seen: Samples = field(repr=False)
+    unseen: Samples = field(repr=False)
 
     @property
     def decoder(self) -> Decoder:
@@ -82,6 +82,16 @@ class Finding:
             names=names,
         )
 
+    def curve(self, *, seed: int) -> tuple[Checkpoint, ...]:
+        """How faithful the same decoder is from fewer of the samples; decodes them again.
+
+        Where no mask was held out, or the masks are a code, which is whole or nothing, there is no
+        such curve, and this is empty.
+        """
+        if self.faithfulness.exhaustive or not takes_uniform_masks(self.decoder):
+            return ()
+        return checkpoints(self.decoder, self.seen, self.unseen, whole=self.faithfulness, seed=seed)
+
     def ending(self, design: Design, answers: Evaluation, budget: int) -> str:
         """How the inquiry ended, in a sentence, where it had a target."""
         if self.target is None:
@@ -110,40 +120,35 @@ def find(design: Design, look: Look, *, answers: Evaluation, ordered: bool) -> F
     if not survey.exhaustive:
         unseen = answers.samples(survey.plan, survey.held_out, ordered=ordered)
     recovery = look.decoder.decode(seen)
-    additive = additive_ridge(seen) if seen.draws is None else additive_log_odds(seen)
+    additive = additive_fit(seen)
     if design.target is None or survey.exhaustive:
-        faithfulness = _measured(unseen, recovery.transform, additive, survey, design.seed)
+        faithfulness = measured(
+            unseen,
+            recovery.transform,
+            additive,
+            seed=design.seed,
+            exhaustive=survey.exhaustive,
+        )
     else:
         faithfulness = looked_at(
-            _observed(unseen),
-            _said(recovery.transform, unseen),
-            additive=_said(additive, unseen),
+            observed(unseen),
+            said(recovery.transform, unseen),
+            additive=said(additive, unseen),
             others=_drawn_alike(seen, look),
             num_looks=len(design.looks),
         )
-        faithfulness = replace(faithfulness, ceiling=_ceiling(unseen))
+        faithfulness = on_its_scale(faithfulness, unseen)
     near = None
     if (survey.near & np.isfinite(answers.values)).sum() >= _FEWEST_NEAR:
         nearby = answers.samples(survey.plan, survey.near, ordered=ordered)
-        near = _measured(nearby, recovery.transform, additive, survey, design.seed)
-    return Finding(look, recovery, faithfulness, near, len(seen), design.target)
-
-
-def _measured(
-    samples: Samples,
-    surrogate: FourierTransform,
-    additive: FourierTransform,
-    survey: Survey,
-    seed: int,
-) -> Faithfulness:
-    found = held_out_faithfulness(
-        _observed(samples),
-        _said(surrogate, samples),
-        additive=_said(additive, samples),
-        seed=seed,
-        exhaustive=survey.exhaustive,
-    )
-    return replace(found, ceiling=_ceiling(samples))
+        near = measured(
+            nearby,
+            recovery.transform,
+            additive,
+            seed=design.seed,
+            exhaustive=survey.exhaustive,
+        )
+    return Finding(look, recovery, faithfulness, near, len(seen), design.target, seen, unseen)
 
 
 def _drawn_alike(seen: Samples, look: Look) -> NDArray[np.float64]:
@@ -151,24 +156,5 @@ def _drawn_alike(seen: Samples, look: Look) -> NDArray[np.float64]:
     if not takes_uniform_masks(look.decoder):
         return np.empty(0)
     kept = seen.masks.sum(axis=1, dtype=np.int64)
-    drawn: NDArray[np.float64] = _observed(seen)[(kept > 0) & (kept < seen.num_features)]
+    drawn: NDArray[np.float64] = observed(seen)[(kept > 0) & (kept < seen.num_features)]
     return drawn
-
-
-def _observed(samples: Samples) -> NDArray[np.float64]:
-    """The values, or the shares of answers that hit: log-odds of few draws are nobody's truth."""
-    if samples.draws is None:
-        return samples.values
-    shares: NDArray[np.float64] = samples.draws.hits / samples.draws.trials
-    return shares
-
-
-def _ceiling(samples: Samples) -> float | None:
-    draws = samples.draws
-    return None if draws is None else ceiling_of_shares(draws.hits, draws.trials)
-
-
-def _said(surrogate: FourierTransform, samples: Samples) -> NDArray[np.float64]:
-    """What a surrogate says of them, on the same scale."""
-    said = surrogate(samples.masks)
-    return said if samples.draws is None else expit(said)

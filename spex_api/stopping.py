@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spex_api.errors import UsageError
-from spex_api.fidelity import Faithfulness, r_squared
+from spex_api.fidelity import Faithfulness, r_squared, within_reach
 from spex_api.indices import LEVEL
 
 if TYPE_CHECKING:
@@ -97,7 +97,8 @@ def looked_at(
     )
     tail = (1 - LEVEL) / 2 / num_looks
     low, high = (1.0 - share for share in _unexplained(errors, drawn, tail))
-    return Faithfulness(explained, low, high, len(values), alone)
+    within = within_reach(values, predictions)
+    return Faithfulness(explained, low, high, len(values), alone, within=within)
 
 
 def _unexplained(

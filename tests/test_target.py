@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -138,13 +139,16 @@ def test_what_is_held_out_is_hidden_from_every_fit(target):
     spy, function = Spying(), Watched(noise=0.3)
     found = function.explained(budget=400, decoder=spy, target_faithfulness=target)
     asked = {mask.tobytes() for mask in np.concatenate(function.rounds)}
-    assert len(spy.seen) == len(function.rounds)
-    for before, after in zip(spy.seen, spy.seen[1:], strict=False):
+    rounds, curve = spy.seen[: len(function.rounds)], spy.seen[len(function.rounds) :]
+    assert len(rounds) == len(function.rounds)
+    for before, after in pairwise(rounds):
         assert before < after
-    hidden = asked - spy.seen[-1]
+    assert len(curve) == 2
+    assert curve[0] < curve[1] < rounds[-1]
+    hidden = asked - rounds[-1]
     assert len(hidden) == found.faithfulness.num_masks + found.near.num_masks
     for round_, seen in zip(
-        np.cumsum([len(each) for each in function.rounds]), spy.seen, strict=True
+        np.cumsum([len(each) for each in function.rounds]), rounds, strict=True
     ):
         so_far = np.concatenate(function.rounds)[:round_]
         unseen = {mask.tobytes() for mask in so_far} - seen
