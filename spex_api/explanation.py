@@ -124,19 +124,14 @@ class Explanation:
         """An explanation from a file, or from the text of one.
 
         Raises:
-            UsageError: it is no explanation of this version.
+            UsageError: it is no explanation, or one of another version of the schema.
         """
         is_text = isinstance(source, str) and source.lstrip().startswith("{")
         text = str(source) if is_text else Path(source).read_text(encoding="utf-8")
         try:
             stored = StoredExplanation.model_validate_json(text)
         except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(map(str, first["loc"]))
-            raise UsageError(
-                f"This is no explanation of schema 1: {place}: {first['msg']}.",
-                advice="Read it with the version of spex-api that wrote it, or explain again.",
-            ) from None
+            raise _unreadable(error) from None
         return cls(**stored.fields())
 
     def to_html(self, path: str | os.PathLike[str] | None = None) -> str:
@@ -235,3 +230,20 @@ class Explanation:
         from spex_api.report.regression import write  # noqa: PLC0415 - as above
 
         write(self, Path(path), whom=Whom(pipeline, inputs, vary, model))
+
+
+def _unreadable(error: ValidationError) -> UsageError:
+    first = error.errors()[0]
+    if first["loc"] == ("schema_version",):
+        return UsageError(
+            f"This explanation is of schema {str(first['input'])[:20]}, and this version of "
+            "spex-api reads schema 1.",
+            safe="The file is as it was.",
+            advice="Where its number is higher, run: python -m pip install --upgrade spex-api. "
+            "Else read it with the version that wrote it, which its provenance names.",
+        )
+    place = ".".join(map(str, first["loc"]))
+    return UsageError(
+        f"This is no explanation of schema 1: {place}: {first['msg']}.",
+        advice="Read it with the version of spex-api that wrote it, or explain again.",
+    )

@@ -6,8 +6,11 @@ import json
 import math
 from dataclasses import replace
 
+import pytest
+
 import spex_api as spex
 from spex_api.claims import UNCHANGED, Arrangement, Cause, Causes, Claim, Kind, Trial
+from spex_api.errors import UsageError
 from spex_api.explanation import Pipeline
 
 
@@ -33,6 +36,15 @@ def test_causes_and_the_pipeline_come_back_as_they_were():
     assert back.causes.threshold == 0.5
     assert math.isnan(back.causes.trials[0].values[1])
     json.loads(told, parse_constant=_refused)
+
+
+@pytest.mark.parametrize("version", [0, 2, "2"])
+def test_another_version_of_the_schema_says_what_to_do(version):
+    """Its number, the one that is read, and where to find who reads it; older and newer alike."""
+    plain = spex.explain_function(lambda masks: masks[:, 0] * 1.0, num_features=3)
+    stored = json.loads(plain.to_json()) | {"schema_version": version, "invented": 1}
+    with pytest.raises(UsageError, match=rf"of schema {version}, .* reads schema 1.*--upgrade"):
+        spex.Explanation.from_json(json.dumps(stored))
 
 
 def _refused(constant: str) -> None:

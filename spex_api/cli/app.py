@@ -15,6 +15,7 @@ from spex_api.cli.explain import explain
 from spex_api.cli.plan import plan
 from spex_api.cli.probe import probe
 from spex_api.cli.replay import replay
+from spex_api.cli.report import report
 
 __all__ = ["EXIT_STATUS", "app", "run"]
 
@@ -32,6 +33,7 @@ app.command()(plan)
 app.command()(probe)
 app.command()(replay)
 app.command()(compare)
+app.command()(report)
 app.add_typer(batch_app)
 app.add_typer(cache_app)
 app.add_typer(calls_app)

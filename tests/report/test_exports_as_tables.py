@@ -107,7 +107,7 @@ def test_no_cell_is_a_formula(separator, quotes):
 )
 def test_what_a_person_reads(text, shown):
     """An apostrophe before what would be a formula, and nothing that acts; the rest stays."""
-    found = Interactions("SV", 1, {(0,): -1.5}, {}, 0.0, (text,))
+    found = Interactions("SV", 1, {(0,): -1.5}, {}, 0.0, (text, *HOSTILE[1:]))
     line = to_csv(replace(hostile(), interactions=found)).splitlines()[1]
     (cells,) = csv.reader([line])
     assert cells[0] == shown
@@ -129,7 +129,7 @@ def test_a_missing_package_is_named(monkeypatch, export, package):
 
 def test_zeros_and_small_numbers_stay_numbers():
     """Such as −0.0 and 1e-7, as Python writes them."""
-    found = Interactions("SV", 1, {(0,): -0.0, (1,): -1e-7}, {}, 0.0, ("a", "b"))
+    found = Interactions("SV", 1, {(0,): -0.0, (1,): -1e-7}, {}, 0.0, HOSTILE)
     lines = to_csv(replace(hostile(), interactions=found)).splitlines()
     assert [line.split(",")[2] for line in lines[1:]] == ["-1e-07", "-0.0"]
     assert math.copysign(1, float(lines[2].split(",")[2])) == -1

@@ -20,6 +20,7 @@ from spex_api.report.exports.rows import Row, rows
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Sequence
 
     from spex_api.explanation import Explanation
 
@@ -60,15 +61,17 @@ def to_csv(explanation: Explanation, path: str | os.PathLike[str] | None = None)
     text = io.StringIO(newline="")
     writer = csv.writer(text, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\r\n")
     writer.writerow(COLUMNS)
-    writer.writerows(_cells(explanation, row) for row in rows(explanation))
+    features = range(explanation.transform.num_features)
+    shown = [_protected(story.words(explanation, (feature,))) for feature in features]
+    writer.writerows(_cells(row, shown) for row in rows(explanation))
     if path is not None:
         Path(path).write_text(text.getvalue(), encoding="utf-8", newline="")
     return text.getvalue()
 
 
-def _cells(explanation: Explanation, row: Row) -> tuple[str | float, ...]:
+def _cells(row: Row, shown: Sequence[str]) -> tuple[str | float, ...]:
     return (
-        " & ".join(_protected(story.words(explanation, (each,))) for each in row.features),
+        " & ".join(shown[feature] for feature in row.features),
         row.order,
         *("" if math.isnan(number) else number for number in (row.value, row.low, row.high)),
         json.dumps(row.features),
