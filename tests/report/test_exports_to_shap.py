@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from itertools import permutations
 
 import matplotlib as mpl
 import numpy as np
 import pytest
-import shap
 
 import spex_api as spex
 from spex_api.claims import Kind
@@ -16,6 +16,17 @@ from spex_api.report.exports import to_shap
 from spex_api.transforms import FourierTransform, MobiusTransform, mobius_to_fourier
 from tests.report.exported import HOSTILE, by, hostile
 from tests.report.planted_causes import cause, explained, put_to_test
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import shap
+
+pytestmark = [
+    # How shap calls matplotlib, and which letters the font has, is not ours.
+    pytest.mark.filterwarnings("ignore::PendingDeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:Glyph"),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -90,7 +101,6 @@ def test_features_without_names_are_counted():
     assert set(told.display_data) == {"kept"}
 
 
-@pytest.mark.filterwarnings("ignore:Glyph")  # which letters the font has is not ours
 @pytest.mark.parametrize("draw", ["bar", "waterfall"])
 def test_their_plots_take_hostile_texts(draw, plots):
     """Nothing is read as mathematics, and what is written is what the texts say."""

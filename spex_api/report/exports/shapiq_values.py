@@ -5,6 +5,7 @@ What this module does not know: what shapiq does with them.
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
 from spex_api.errors import UsageError
@@ -37,7 +38,7 @@ def to_shapiq(explanation: Explanation) -> shapiq.InteractionValues:
     index = _SPELLINGS.get(found.index, found.index)
     if not known.is_index_valid(index):
         raise UsageError(
-            f"shapiq {theirs.__version__} has no index {found.index}.",
+            f"shapiq {version('shapiq')} has no index {found.index}.",
             advice="Explain again with another index, such as FBII: from the answers on disk that "
             "costs nothing. Or install a newer shapiq.",
         )
