@@ -78,7 +78,7 @@
     part.setAttribute("aria-pressed", "false");
     const effect = part.getAttribute("title");
     if (effect !== null) {
-      part.setAttribute("aria-description", `alone ${effect}`);
+      part.setAttribute("aria-description", `on average ${effect}`);
       part.removeAttribute("title");
     }
   }
@@ -233,8 +233,9 @@
       : "This index lists parts alone: ask for order 2 to see partners.";
     panel.replaceChildren(
       element("p", { class: "name" }, names[feature]),
-      element("p", {}, "Alone, on average ", element("b", { class: side(effects[feature]) }, signed(effects[feature], 2)),
-        `. ${act} now: ${apart(change)}.`),
+      element("p", {}, "Keeping it moves the value by ",
+        element("b", { class: side(effects[feature]) }, signed(effects[feature], 2)),
+        ` on average. ${act} now: ${apart(change)}.`),
       items.length ? element("ol", { class: "partners" }, ...items) : element("p", { class: "note" }, empty),
       rest > 0 ? element("p", { class: "note" }, `And ${counted(rest, "more interaction")} of it below.`) : "",
     );
@@ -505,7 +506,7 @@
         state.limit = FIRST;
         found += fill(state);
       }
-      find("#matches").textContent = sought ? counted(found, "match").replace("matchs", "matches") : "";
+      find("#matches").textContent = sought ? (found === 1 ? "1 match" : `${found.toLocaleString("en")} matches`) : "";
     });
   }
 
