@@ -95,16 +95,6 @@ def test_the_terminal_tells_the_story(explanation):
     assert "60 requests" in told
 
 
-def test_tints_follow_the_effects(explanation):
-    """A word that moves the value is tinted where there are colours, and the rest is not."""
-    console = Console(file=io.StringIO(), width=200, color_system="truecolor", force_terminal=True)
-    terminal.render(explanation, console)
-    prompt = console.file.getvalue().split("Tint:")[0]
-    tinted = re.findall(r"\x1b\[1;37;48;2[\d;]*m([^\x1b]+)", prompt)
-    assert "good" in tinted
-    assert "red" not in " ".join(tinted)
-
-
 def test_a_text_that_stands_twice_is_told_apart(explanation):
     """Of two features with one text, each says which it is; a text that stands once does not."""
     from dataclasses import replace  # noqa: PLC0415 - only here
