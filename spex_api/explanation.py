@@ -136,12 +136,18 @@ class Explanation:
 
     def to_html(self, path: str | os.PathLike[str] | None = None) -> str:
         """A self-contained page, and in a file where a path is given."""
-        from spex_api.report.html import render  # noqa: PLC0415 - only who wants a page pays for it
+        from spex_api.report.page import render  # noqa: PLC0415 - only who wants a page pays for it
 
         page = render(self)
         if path is not None:
             Path(path).write_text(page, encoding="utf-8")
         return page
+
+    def _repr_html_(self) -> str:
+        """The page's heart, as notebooks show it: in a frame, which keeps it apart from theirs."""
+        from spex_api.report.page import framed  # noqa: PLC0415 - only a notebook pays for it
+
+        return framed(self)
 
     def plot(self, kind: str = "interactions", *, ax: Axes | None = None, **settings: Any) -> Axes:  # noqa: ANN401 - each kind has its own
         """A plot by matplotlib: see `spex_api.report.plots` for the kinds and their settings.
