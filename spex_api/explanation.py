@@ -169,7 +169,8 @@ class Explanation:
         """The interactions as shapiq has them.
 
         Raises:
-            UsageError: shapiq has no such index, or is not installed.
+            MissingExtra: shapiq is not installed.
+            UsageError: its installed version has no such index.
         """
         from spex_api.report.exports import to_shapiq  # noqa: PLC0415 - as above
 
@@ -182,7 +183,7 @@ class Explanation:
             interactions: whether they are parted into a matrix of interactions of two.
 
         Raises:
-            UsageError: shap is not installed.
+            MissingExtra: shap is not installed.
         """
         from spex_api.report.exports import to_shap  # noqa: PLC0415 - as above
 
@@ -192,14 +193,20 @@ class Explanation:
         """The interactions as a table, the strongest first.
 
         Raises:
-            UsageError: pandas is not installed.
+            MissingExtra: pandas is not installed.
         """
         from spex_api.report.exports import to_pandas  # noqa: PLC0415 - as above
 
         return to_pandas(self)
 
     def to_csv(self, path: str | os.PathLike[str] | None = None) -> str:
-        """The interactions as CSV that no spreadsheet takes for formulas, and in a file."""
+        """The interactions as CSV that no spreadsheet takes for formulas, and in a file.
+
+        See `spex_api.report.exports.csv_text` for its columns and how texts are protected.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
         from spex_api.report.exports import to_csv  # noqa: PLC0415 - as above
 
         return to_csv(self, path)
@@ -242,14 +249,15 @@ def _unreadable(error: ValidationError) -> UsageError:
     first = error.errors()[0]
     if first["loc"] == ("schema_version",):
         return UsageError(
-            f"This explanation is of schema {str(first['input'])[:20]}, and this version of "
+            f"This explanation is of schema {first['input']!r:.20}, and this version of "
             "spex-api reads schema 1.",
             safe="The file is as it was.",
             advice="Where its number is higher, run: python -m pip install --upgrade spex-api. "
             "Else read it with the version that wrote it, which its provenance names.",
         )
-    place = ".".join(map(str, first["loc"]))
+    # The names in a file are foreign: repr lets none of them act on a terminal.
+    place = repr(".".join(map(str, first["loc"])))[:200] + ": " if first["loc"] else ""
     return UsageError(
-        f"This is no explanation of schema 1: {place}: {first['msg']}.",
+        f"This is no explanation of schema 1: {place}{first['msg']}.",
         advice="Read it with the version of spex-api that wrote it, or explain again.",
     )

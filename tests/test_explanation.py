@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import replace
 
 import pytest
@@ -38,13 +39,25 @@ def test_causes_and_the_pipeline_come_back_as_they_were():
     json.loads(told, parse_constant=_refused)
 
 
-@pytest.mark.parametrize("version", [0, 2, "2"])
+@pytest.mark.parametrize("version", [0, 2, "2\x1b[31m"])
 def test_another_version_of_the_schema_says_what_to_do(version):
     """Its number, the one that is read, and where to find who reads it; older and newer alike."""
     plain = spex.explain_function(lambda masks: masks[:, 0] * 1.0, num_features=3)
     stored = json.loads(plain.to_json()) | {"schema_version": version, "invented": 1}
-    with pytest.raises(UsageError, match=rf"of schema {version}, .* reads schema 1.*--upgrade"):
+    with pytest.raises(
+        UsageError, match=rf"of schema {re.escape(repr(version))}, .* reads schema 1.*--upgrade"
+    ):
         spex.Explanation.from_json(json.dumps(stored))
+
+
+def test_a_key_that_nobody_knows_is_named_harmlessly():
+    """So that a foreign file cannot paint a terminal through its own refusal."""
+    plain = spex.explain_function(lambda masks: masks[:, 0] * 1.0, num_features=3)
+    stored = json.loads(plain.to_json()) | {"inv\x1b[31m": 1}
+    with pytest.raises(UsageError, match=r"schema 1: 'inv\\x1b\[31m': Extra inputs"):
+        spex.Explanation.from_json(json.dumps(stored))
+    with pytest.raises(UsageError, match="schema 1: Invalid JSON"):
+        spex.Explanation.from_json("{")
 
 
 def _refused(constant: str) -> None:
