@@ -7,6 +7,7 @@ import math
 import os
 import threading
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
@@ -111,9 +112,9 @@ class ChatServer:
         }
 
 
-@pytest.fixture
-def chat_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ChatServer]:
-    """A running `ChatServer`, to which `OPENAI_BASE_URL` points with a key that it takes."""
+@contextmanager
+def serving() -> Iterator[ChatServer]:
+    """A running `ChatServer`."""
     server = ChatServer()
 
     class Handler(BaseHTTPRequestHandler):
@@ -146,9 +147,18 @@ def chat_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ChatServer]:
     thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     server.url = f"http://127.0.0.1:{listening.server_port}/v1"
-    monkeypatch.setenv("OPENAI_BASE_URL", server.url)
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret-of-the-test")
-    yield server
-    listening.shutdown()
-    listening.server_close()
-    thread.join()
+    try:
+        yield server
+    finally:
+        listening.shutdown()
+        listening.server_close()
+        thread.join()
+
+
+@pytest.fixture
+def chat_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ChatServer]:
+    """A running `ChatServer`, to which `OPENAI_BASE_URL` points with a key that it takes."""
+    with serving() as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-secret-of-the-test")
+        yield server

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from rich.console import Console
@@ -16,33 +17,35 @@ from spex_api.cli.app import run
 from tests.cli.toy_spec import TEXT, toy_spec
 from tests.report.planted_causes import cause, explained, put_to_test
 
+if TYPE_CHECKING:
+    from tests.cli.conftest import Shell
 
-@pytest.fixture
-def folders(work, chat_server) -> Path:
-    """A run before and one after a change of the text."""
+
+@pytest.fixture(scope="module")
+def runs(shell) -> Shell:
+    """Where a run before and one after a change of the text have left their files."""
     for name, text in (("before", TEXT), ("after", TEXT.replace("never", "always"))):
-        (work / name).mkdir()
-        (work / f"{name}.toml").write_text(toy_spec(120).replace(TEXT, text))
-        assert run(["explain", f"{name}.toml", "--out", name]) == 0
-    return work
+        (shell.folder / name).mkdir()
+        (shell.folder / f"{name}.toml").write_text(toy_spec(120).replace(TEXT, text))
+        assert shell.run("explain", f"{name}.toml", "--out", name).status == 0
+    return shell
 
 
-def test_a_change_of_one_word(folders, capsys):
+def test_a_change_of_one_word(runs):
     """What the whole is worth, which part was replaced, and the interaction that vanished."""
-    capsys.readouterr()
-    assert run(["compare", "before", "after/explanation.json"]) == 0
-    printed = capsys.readouterr().out
+    status, printed, _ = runs.run("compare", "before", "after/explanation.json")
+    assert status == 0
     assert "Whole prompt" in printed
     assert "1 replaced" in printed
     assert "“never” → “always”" in printed
     assert "\x1b" not in printed
 
 
-def test_json_is_one_object(folders, capsys):
+def test_json_is_one_object(runs):
     """With everything that is told, and numbers as numbers."""
-    capsys.readouterr()
-    assert run(["compare", "before", "after", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
+    status, printed, _ = runs.run("compare", "before", "after", "--json")
+    assert status == 0
+    told = json.loads(printed)
     assert set(told) == {
         "numbers",
         "differences",
@@ -55,16 +58,14 @@ def test_json_is_one_object(folders, capsys):
     assert strongest["fate"] == "vanished"
     assert strongest["texts"] == ["“never” → “always”", "“bad” (2 of 2)"]
     assert {"features", "value", "low", "high"} == set(strongest["before"])
-    assert told["numbers"][0]["before"] == pytest.approx(
-        json.loads(Path("before/explanation.json").read_text())["provenance"]["full"]
-    )
+    written = json.loads((runs.folder / "before" / "explanation.json").read_text())
+    assert told["numbers"][0]["before"] == pytest.approx(written["provenance"]["full"])
 
 
-def test_the_same_file_twice(folders, capsys):
+def test_the_same_file_twice(runs):
     """Nothing changed, which is said."""
-    capsys.readouterr()
-    assert run(["compare", "before", "before"]) == 0
-    printed = capsys.readouterr().out
+    status, printed, _ = runs.run("compare", "before", "before")
+    assert status == 0
     assert "No interaction appeared, vanished or changed beyond its interval." in printed
     assert "→" not in printed
 
