@@ -38,8 +38,10 @@ def explanation() -> spex.Explanation:
 
 def test_all_parts_of_a_feature_have_its_tint(explanation):
     """A question and its answer are tinted alike, and all that is pinned is not tinted at all."""
-    spans = re.findall(r'title="([^"]+)" style="([^"]+)">([^<]+)</span>', explanation.to_html())
-    tints = {text: (title, style) for title, style, text in spans}
+    spans = re.findall(
+        r'class="f ?(\w*)" data-f="(\d)" title="([^"]+)">([^<]+)</span>', explanation.to_html()
+    )
+    tints = {text: (effect, tint, feature) for tint, feature, effect, text in spans}
     assert set(tints) == {"bad film", "negative", "good film", "positive"}
     assert tints["bad film"] == tints["negative"] != tints["good film"] == tints["positive"]
     assert tints["good film"][0].startswith("+")
@@ -78,6 +80,6 @@ def test_a_picture_is_drawn_with_its_patches_tinted(tmp_path):
     page = spex.explain_sync(prompt, FunctionAdapter(leaning), score=score).to_html()
     assert f'src="data:image/png;base64,{sent}"' in page
     assert "img-src data:" in page
-    assert "repeat(2, 1fr)" in page
-    assert len(re.findall(r'<span title="patch 1,[12]: [+-]', page)) == 2
+    assert 'class="patches" viewBox="0 0 2 1"' in page
+    assert len(re.findall(r'data-f="[01]"><title>patch 1,[12]: [+−\d]', page)) == 2
     assert not re.search(r"(src|href)=\"(?!data:)", page)

@@ -234,7 +234,7 @@
     panel.replaceChildren(
       element("p", { class: "name" }, names[feature]),
       element("p", {}, "Keeping it moves the value by ",
-        element("b", { class: side(effects[feature]) }, signed(effects[feature], 2)),
+        element("strong", { class: side(effects[feature]) }, signed(effects[feature], 2)),
         ` on average. ${act} now: ${apart(change)}.`),
       items.length ? element("ol", { class: "partners" }, ...items) : element("p", { class: "note" }, empty),
       rest > 0 ? element("p", { class: "note" }, `And ${counted(rest, "more interaction")} of it below.`) : "",

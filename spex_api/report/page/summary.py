@@ -50,7 +50,7 @@ def _answer(explanation: Explanation) -> str:
     odds = f" ({_odds(whole[0])})" if source.meaning.startswith("log-odds") else ""
     return (
         f'<p class="big">{number(whole[0], 2)}</p><p>{safe(source.meaning)}{odds}: the whole, as '
-        f"{whole[1]}.</p><p>With everything masked <b>{number(nothing[0], 2)}</b>, as "
+        f"{whole[1]}.</p><p>With everything masked <strong>{number(nothing[0], 2)}</strong>, as "
         f"{nothing[1]}.</p>"
     )
 

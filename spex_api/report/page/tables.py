@@ -31,8 +31,8 @@ _SECTION = """<section class="list" aria-labelledby="interactions">
 <input id="filter" type="search" autocomplete="off" spellcheck="false"
 placeholder="a word of theirs"> <span id="matches" class="note" aria-live="polite"></span></p>
 {tables}
-<p class="note">{count} of {total} interactions are listed{more}. With everything masked the
-surrogate says {empty:+.3f}.</p>
+<p class="note">{count} of {total} interactions are listed{more}.
+With everything masked the surrogate says {empty:+.3f}.</p>
 </section>"""
 
 _TABLE = """<table class="interactions" data-order="{order}">
