@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
-import re
 from pathlib import Path
 
 import pytest
+
+from tests.code_blocks import blocks, execute
 
 README = Path(__file__).parent.parent / "README.md"
 
@@ -19,10 +20,9 @@ README = Path(__file__).parent.parent / "README.md"
 def test_the_python_blocks_run(tmp_path, monkeypatch):
     """Every Python block, in order, in one namespace and an empty folder."""
     monkeypatch.chdir(tmp_path)
-    blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
     namespace: dict[str, object] = {}
-    for block in blocks:
-        exec(compile(block, "README.md", "exec"), namespace)  # noqa: S102 - our own README
+    for block in blocks(README, "python"):
+        execute(block, namespace)
     assert sorted(path.name for path in tmp_path.glob("*.*")) == [
         "explanation.json",
         "report.html",
