@@ -21,10 +21,13 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from spex_api.explanation import Explanation
+    from spex_api.transforms import Support
 
 __all__ = ["render"]
 
 _ROWS: Final = 8
+_ROUNDING: Final = 1e-9
+"""A value that is smaller than this share of the largest is none."""
 _WIDEST: Final = 120
 """Longer lines are hard to read."""
 
@@ -77,7 +80,7 @@ def _print_interactions(
     if not found.intervals:
         told += "; this decoder cannot tell intervals"
     console.print(Text(harmless(told), style="dim"), width=width)
-    lists = story.by_order(explanation, _ROWS)
+    lists = _told(explanation)
     shown = [support for _, supports in lists for support in supports]
     if not shown:
         console.print(Text("No part moves the value.", style="dim"))
@@ -87,7 +90,8 @@ def _print_interactions(
     for heading, supports in lists:
         console.print()
         console.print(sheet.table(heading, supports))
-        weaker = sum(len(support) == len(supports[0]) for support in found) - len(supports)
+        of_size = sum(len(support) == len(supports[0]) for support in found)
+        weaker = of_size - len(supports) if len(supports) == _ROWS else 0
         if weaker:
             console.print(Text(f"… and {weaker:,} weaker", style="dim"))
         words.update(filter(None, (interplay(found, each, effects) for each in supports)))
@@ -95,6 +99,17 @@ def _print_interactions(
         said = "; ".join(f"{word}: {word.meaning}" for word in Interplay if word in words)
         console.print()
         console.print(Text(f"{said[0].upper()}{said[1:]}.", style="dim"), width=width)
+
+
+def _told(explanation: Explanation) -> list[tuple[str, list[Support]]]:
+    """The strongest interactions of each order, without those that only rounding has made."""
+    found = explanation.interactions
+    least = _ROUNDING * max(map(abs, found.values()), default=0.0)
+    lists = [
+        (heading, [each for each in supports if abs(found[each]) > least])
+        for heading, supports in story.by_order(explanation, _ROWS)
+    ]
+    return [(heading, supports) for heading, supports in lists if supports]
 
 
 def _print_ending(explanation: Explanation, console: Console, *, width: int) -> None:

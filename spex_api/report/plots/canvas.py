@@ -16,21 +16,25 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import matplotlib as mpl
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap, to_rgb, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.textpath import text_to_path
 
+from spex_api.errors import UsageError
 from spex_api.report import story
 from spex_api.report.naming import excerpt
 from spex_api.report.story import harmless
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from matplotlib.axes import Axes
 
     from spex_api.explanation import Explanation
+    from spex_api.indices import Interactions
+    from spex_api.transforms import Support
 
 __all__ = [
     "DOWN",
@@ -49,8 +53,11 @@ __all__ = [
     "own_axes",
     "paper",
     "quiet",
+    "room",
     "text_width",
     "titled",
+    "told",
+    "widest",
 ]
 
 Tone = tuple[float, float, float]
@@ -62,6 +69,8 @@ INERT: Final[dict[str, Any]] = {"parse_math": False, "usetex": False}
 _LONGEST: Final = 28
 """Characters of a name in a plot."""
 _BOX: Final = "□"
+_ROUNDING: Final = 1e-9
+"""A value that is smaller than this share of the largest is none."""
 _PAD: Final = 0.1
 """Inches around a figure of its own."""
 
@@ -78,6 +87,7 @@ def own_axes(size: tuple[float, float]) -> Axes:
         figure = plt.figure(figsize=size)
     else:
         figure = Figure(figsize=size)
+        FigureCanvasAgg(figure)
     figure.set_layout_engine("constrained", w_pad=_PAD, h_pad=_PAD)
     return figure.add_subplot()
 
@@ -85,6 +95,15 @@ def own_axes(size: tuple[float, float]) -> Axes:
 def _in_ipython() -> bool:
     shell = sys.modules.get("IPython")
     return shell is not None and shell.get_ipython() is not None
+
+
+def room(ax: Axes) -> tuple[float, float]:
+    """Width and height of axes in inches, after the layout of their figure."""
+    figure = ax.get_figure(root=True)
+    if figure is not None:
+        figure.draw_without_rendering()
+    box = ax.get_window_extent()
+    return box.width / ax.figure.dpi, box.height / ax.figure.dpi
 
 
 def colour(value: float) -> str:
@@ -178,7 +197,8 @@ def meaning(explanation: Explanation, *, width: int = 60) -> str:
         width: characters of a line; there are at most two.
     """
     said = drawable(explanation.provenance.meaning) or "value"
-    return textwrap.fill(said, width, max_lines=2, placeholder="…")
+    even = len(said) // 2 + 6 if len(said) > width else width
+    return textwrap.fill(said, min(even, width), max_lines=2, placeholder="…")
 
 
 def titled(ax: Axes, title: str, beneath: str) -> None:
@@ -227,13 +247,39 @@ def named(
     """
     if not explanation.interactions.names:
         return {feature: f"feature {feature}" for feature in features}
-    full = {feature: story.words(explanation, (feature,)) for feature in features}
-    short = {feature: excerpt(drawable(text), longest) for feature, text in full.items()}
+    short: dict[int, str] = {}
+    for feature in features:
+        text = explanation.interactions.names[feature]
+        which = story.words(explanation, (feature,)).removeprefix(text)
+        short[feature] = excerpt(drawable(text), longest) + which
     often = Counter(short.values())
     return {
-        feature: f"{name} ({feature})" if often[name] > 1 or not name else name
+        feature: f"{name} ({feature})".strip() if often[name] > 1 or not name.strip() else name
         for feature, name in short.items()
     }
+
+
+def widest(names: Mapping[int, str]) -> float:
+    """How wide the widest name is, in inches."""
+    points = float(mpl.rcParams["font.size"])
+    return max(text_width(name, points) for name in names.values()) / 72
+
+
+def told(found: Interactions, count: int) -> list[Support]:
+    """The strongest interactions, without those that only rounding has made.
+
+    Args:
+        found: the interactions.
+        count: how many.
+
+    Raises:
+        UsageError: `count` is below 1.
+    """
+    if count < 1:
+        raise UsageError(f"At least 1 interaction is drawn, not {count}.")
+    ranked = found.strongest()
+    least = _ROUNDING * abs(found[ranked[0]]) if ranked else 0.0
+    return [support for support in ranked if abs(found[support]) > least][:count]
 
 
 def joined(names: dict[int, str], support: Sequence[int]) -> str:

@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING, Final
 
 from spex_api.errors import UsageError
 from spex_api.report.interplay import is_sure
-from spex_api.report.plots.canvas import INERT, colour, ink, meaning, mixed, named, quiet, titled
+from spex_api.report.plots.canvas import (
+    INERT,
+    colour,
+    ink,
+    meaning,
+    mixed,
+    named,
+    quiet,
+    titled,
+    told,
+    widest,
+)
 from spex_api.report.plots.membership import below, draw_membership
 
 if TYPE_CHECKING:
@@ -70,14 +81,13 @@ def draw(explanation: Explanation, ax: Axes, *, count: int = 12) -> Axes:
 def size(explanation: Explanation, *, count: int = 12) -> tuple[float, float]:
     """Width and height in inches that fit."""
     shown = _shown(explanation, count)
-    rows = len({feature for support in shown for feature in support})
-    return 3.4 + 0.34 * max(len(shown), 6), _BARS + 0.8 + _ROW * rows
+    names = named(explanation, {feature for support in shown for feature in support})
+    columns = max(0.34 * len(shown), 4.0)
+    return 0.7 + widest(names) + columns, _BARS + 0.8 + _ROW * len(names)
 
 
 def _shown(explanation: Explanation, count: int) -> list[Support]:
-    if count < 1:
-        raise UsageError(f"At least 1 interaction is drawn, not {count}.")
-    shown = explanation.interactions.strongest(count)
+    shown = told(explanation.interactions, count)
     if not shown:
         raise UsageError("No part moves the value, so there is no interaction to draw.")
     return shown

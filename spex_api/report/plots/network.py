@@ -26,8 +26,11 @@ from spex_api.report.plots.canvas import (
     mixed,
     named,
     numbers,
+    room,
     text_width,
     titled,
+    told,
+    widest,
 )
 
 if TYPE_CHECKING:
@@ -46,9 +49,10 @@ _CROWD: Final = 24
 _THINNEST, _THICKEST = 1.0, 7.0
 _SMALLEST, _LARGEST = 30.0, 260.0
 _RADIUS: Final = 1.75
-"""Of the circle, in inches, in a figure of its own."""
-_OUT: Final = 1.12
-"""So far out, in radii, a name begins."""
+"""Of the circle, in inches, where there is room."""
+_TIGHTEST: Final = 0.4
+_APART: Final = 13.0
+"""Points from the middle of a dot to its name."""
 _Point = tuple[float, float]
 
 
@@ -83,8 +87,6 @@ def draw(explanation: Explanation, ax: Axes, *, count: int = 15, layout: str = "
             ax.add_patch(line)
         if hub is not None:
             ax.plot(*hub, marker="o", markersize=width + 3, color=tone)
-    _draw_parts(explanation, ax, places, around=around)
-    _finish(explanation, ax, places, around=around)
     titled(
         ax,
         "What works together",
@@ -92,13 +94,15 @@ def draw(explanation: Explanation, ax: Axes, *, count: int = 15, layout: str = "
     )
     values = [found[support] for support in shown]
     sides = [(UP, max(values)), (DOWN, min(values))]
-    told = numbers(end for _, end in sides)
+    written = numbers(end for _, end in sides)
     lines = [
         Line2D([], [], color=tone, linewidth=3, label=f"{number} at most")
-        for (tone, end), number in zip(sides, told, strict=True)
+        for (tone, end), number in zip(sides, written, strict=True)
         if (end > 0) == (tone == UP)
     ]
     ax.legend(handles=lines, frameon=False, loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=2)
+    _draw_parts(explanation, ax, places, around=around)
+    _finish(explanation, ax, places, around=around)
     return ax
 
 
@@ -106,8 +110,8 @@ def size(explanation: Explanation, *, count: int = 15, layout: str = "auto") -> 
     """Width and height in inches that fit."""
     features = _features(_shown(explanation, count))
     if not _is_circle(features, layout):
-        return 6.4, 1.4 + 0.26 * len(features)
-    left, right, low, high = _extent(explanation, _on_circle(features))
+        return 4.8 + widest(named(explanation, features)), 1.4 + 0.26 * len(features)
+    left, right, low, high = _extent(explanation, _on_circle(features), radius=_RADIUS)
     return max(_RADIUS * (right - left) + 0.3, 4.6), _RADIUS * (high - low) + 1.1
 
 
@@ -115,7 +119,7 @@ def _shown(explanation: Explanation, count: int) -> list[Support]:
     if count < 1:
         raise UsageError(f"At least 1 interaction is drawn, not {count}.")
     found = explanation.interactions
-    shown = [support for support in found.strongest() if len(support) > 1 and found[support]]
+    shown = [support for support in told(found, len(found) or 1) if len(support) > 1]
     if not shown:
         raise UsageError(
             "No two parts work together, so there is no network.",
@@ -200,17 +204,20 @@ def _draw_parts(
             linewidth=0.8,
             zorder=3,
         )
-        is_left = x < -1e-9
         turned = math.degrees(math.atan2(y, x)) if around else 0.0
-        ax.text(
-            *((_OUT * x, _OUT * y) if around else (-0.07, y)),
+        is_left = x < -1e-9
+        ax.annotate(
             names[feature],
+            (x, y),
+            xytext=(_APART * x, _APART * y) if around else (-_APART, 0.0),
+            textcoords="offset points",
             rotation=turned - math.copysign(180.0, turned) if is_left else turned,
             rotation_mode="anchor",
             ha="left" if around and not is_left else "right",
             va="center",
+            annotation_clip=False,
             **INERT,
-        )
+        ).set_in_layout(not around)  # around a circle the limits make room for them
 
 
 def _finish(
@@ -219,8 +226,15 @@ def _finish(
     """The limits: around a circle the names stand within them."""
     ax.set_axis_off()
     if around:
-        left, right, low, high = _extent(explanation, places)
         ax.set_aspect("equal")
+        width, height = room(ax)
+        radius = _RADIUS
+        left, right, low, high = _extent(explanation, places, radius=radius)
+        while (
+            radius > _TIGHTEST and radius * max((right - left) / width, (high - low) / height) > 1
+        ):
+            radius *= 0.9
+            left, right, low, high = _extent(explanation, places, radius=radius)
         ax.set_xlim(left, right)
         ax.set_ylim(low, high)
     else:
@@ -229,16 +243,16 @@ def _finish(
 
 
 def _extent(
-    explanation: Explanation, places: Mapping[int, _Point]
+    explanation: Explanation, places: Mapping[int, _Point], *, radius: float
 ) -> tuple[float, float, float, float]:
-    """From where to where a circle with its names goes, in radii."""
+    """From where to where a circle with its names goes, in radii; the radius is in inches."""
     names = named(explanation, list(places))
     letters = float(mpl.rcParams["font.size"])
     far = {
-        feature: _OUT + (text_width(names[feature], letters) + letters) / (72 * _RADIUS)
+        feature: 1.0 + (text_width(names[feature], letters) + _APART + 4) / (72 * radius)
         for feature in places
     }
     across = [far[feature] * x for feature, (x, _) in places.items()]
     along = [far[feature] * y for feature, (_, y) in places.items()]
-    edge = _OUT
+    edge = 1.0 + _APART / (72 * radius)
     return min(*across, -edge), max(*across, edge), min(*along, -edge), max(*along, edge)

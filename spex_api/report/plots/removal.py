@@ -20,6 +20,7 @@ from spex_api.report.plots.canvas import (
     numbers,
     quiet,
     titled,
+    widest,
 )
 from spex_api.report.plots.membership import below, draw_membership
 
@@ -63,21 +64,20 @@ def draw(
     tones = [colour(value - curve.before) for value in values]
     ax.plot(columns, changes, color=mixed(ax, ink(), 0.45), linewidth=1.5)
     ax.scatter(columns, changes, s=60, color=tones, zorder=3, clip_on=False)
-    before, *told = numbers([curve.before, *values])
+    before, *after = numbers([curve.before, *values])
     for column, change in zip(columns, changes, strict=True):
         ax.annotate(
-            told[column],
+            after[column],
             (column, change),
-            xytext=(3, 8),
+            xytext=(3, -14),
             textcoords="offset points",
-            ha="right",
             fontsize="small",
             color=ink(),
         )
     ax.set_ylim(0.0, 1.2 * max(changes) or 1.0)
     ax.set_ylabel(f"change of the\n{meaning(explanation, width=34)}", **INERT)
-    beneath = f"labels: the value then, from {before} of the whole prompt; blue up, orange down"
-    titled(ax, "Removal of few parts, as the surrogate predicts", beneath)
+    beneath = f"from {before} to the value at each dot; blue up, orange down"
+    titled(ax, "Removal, as the surrogate predicts", beneath)
     quiet(ax, grid="y")
     sets = [each.features or () for each in curve.sets]
     names = named(explanation, sorted({feature for each in sets for feature in each}))
@@ -99,7 +99,8 @@ def size(
 ) -> tuple[float, float]:
     """Width and height in inches that fit; at most so many parts are told as may be removed."""
     wanted = _possible(explanation, sizes)
-    return 6.0, _CURVE + 1.1 + _ROW * (max(wanted) + 1)
+    names = named(explanation, range(explanation.transform.num_features))
+    return 4.9 + widest(names), _CURVE + 1.1 + _ROW * (max(wanted) + 1)
 
 
 def _possible(explanation: Explanation, sizes: Sequence[int]) -> tuple[int, ...]:

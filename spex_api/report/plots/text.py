@@ -7,8 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import matplotlib as mpl
+from matplotlib.artist import Artist
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
+from matplotlib.text import Annotation
 
 from spex_api.errors import UsageError
 from spex_api.report import story
@@ -30,11 +32,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from matplotlib.axes import Axes
+    from matplotlib.backend_bases import RendererBase
 
     from spex_api.explanation import Explanation
+    from spex_api.report.plots.canvas import Tone
     from spex_api.report.shortening import Piece, Shortened
 
-__all__ = ["draw", "size"]
+__all__ = ["Passage", "draw", "size"]
 
 _WIDTH: Final = 7.2
 """Of a figure of its own, in inches."""
@@ -46,7 +50,7 @@ _LINE: Final = 1.62
 _SMALLEST: Final = 4.0
 _BETWEEN: Final = 0.5
 """Lines between two turns."""
-_BLANK: Final = 1.2
+_BLANK: Final = 1.3
 """A blank is wider by this than the font has it, for the grounds reach beyond their words."""
 _TOKENS: Final = re.compile(r"\s+|\S+")
 
@@ -82,26 +86,13 @@ def draw(explanation: Explanation, ax: Axes, *, lines: int = 40) -> Axes:
         UsageError: a function was explained, which has no prompt.
     """
     shown, effects = _shown(explanation, lines)
-    strongest = max(map(abs, effects), default=0.0) or 1.0
-    _draw_scale(explanation, ax, strongest)
+    _draw_scale(explanation, ax, _strongest(effects))
     beneath = "on average over all contexts"
     if shown.cut:
         beneath += f"; shown are {shown.shown:,} of {shown.features:,} parts, the strongest"
     titled(ax, "What each part does", beneath)
     ax.set_axis_off()
-    points, runs = _fitting(ax, shown)
-    for run in runs:
-        ax.annotate(
-            run.text,
-            (0.0, 1.0),
-            xycoords="axes fraction",
-            xytext=(run.left, -(run.line + 0.8) * _LINE * points),
-            textcoords="offset points",
-            va="baseline",
-            fontsize=points * (0.85 if run.role else 1.0),
-            **_look(ax, run, effects, strongest),
-            **INERT,
-        ).set_in_layout(False)
+    ax.add_artist(Passage(ax, shown, effects))
     return ax
 
 
@@ -132,44 +123,88 @@ def _draw_scale(explanation: Explanation, ax: Axes, strongest: float) -> None:
     bar.outline.set_visible(False)
 
 
-def _look(ax: Axes, run: _Run, effects: Sequence[float], strongest: float) -> dict[str, Any]:
-    """The colours of some words."""
-    if run.feature is None:
-        style = "italic" if run.role else "normal"
-        return {"color": mixed(ax, ink(), 0.55), "style": style}
-    effect = effects[run.feature]
-    ground = mixed(ax, colour(effect), min(abs(effect) / strongest, 1.0))
-    letters = max((ink(), paper(ax)), key=lambda each: _contrast(mixed(ax, each, 1.0), ground))
-    return {
-        "color": letters,
-        "bbox": {"boxstyle": "round,pad=0.13", "facecolor": ground, "linewidth": 0},
-    }
+def _strongest(effects: Sequence[float]) -> float:
+    return max(map(abs, effects), default=0.0) or 1.0
 
 
-def _contrast(letters: tuple[float, float, float], ground: tuple[float, float, float]) -> float:
+class Passage(Artist):
+    """The words of a prompt, laid out anew whenever their axes have another size.
+
+    Attributes:
+        words: what was drawn last.
+    """
+
+    def __init__(self, ax: Axes, shown: Shortened, effects: Sequence[float]) -> None:
+        super().__init__()
+        self._ax = ax
+        self._shown, self._effects = shown, effects
+        self._size = 0.0, 0.0
+        self.words: list[Annotation] = []
+        self.set_in_layout(False)
+
+    def draw(self, renderer: RendererBase) -> None:
+        """Draws the words, in the largest letters with which they fit."""
+        if not self.get_visible():
+            return
+        box, scale = self._ax.get_window_extent(), 72 / self._ax.figure.dpi
+        size = box.width * scale, box.height * scale
+        if size != self._size:
+            self._size = size
+            points, runs = _fitting(self._shown, width=size[0], height=size[1])
+            self.words = [self._set(run, points) for run in runs]
+        for word in self.words:
+            word.draw(renderer)
+
+    def _set(self, run: _Run, points: float) -> Annotation:
+        word = Annotation(
+            run.text,
+            (0.0, 1.0),
+            xycoords="axes fraction",
+            xytext=(run.left, -(run.line + 0.8) * _LINE * points),
+            textcoords="offset points",
+            va="baseline",
+            fontsize=points * (0.85 if run.role else 1.0),
+            annotation_clip=False,
+            **self._look(run),
+            **INERT,
+        )
+        word.set_figure(self._ax.figure)
+        word.axes = self._ax
+        return word
+
+    def _look(self, run: _Run) -> dict[str, Any]:
+        """The colours of some words."""
+        if run.feature is None:
+            style = "italic" if run.role else "normal"
+            return {"color": mixed(self._ax, ink(), 0.55), "style": style}
+        effect = self._effects[run.feature]
+        ground = mixed(self._ax, colour(effect), abs(effect) / _strongest(self._effects))
+        letters = max((ink(), paper(self._ax)), key=lambda each: _contrast(each, ground))
+        return {
+            "color": letters,
+            "bbox": {"boxstyle": "round,pad=0.13", "facecolor": ground, "linewidth": 0},
+        }
+
+
+def _fitting(shown: Shortened, *, width: float, height: float) -> tuple[float, list[_Run]]:
+    """The largest letters with which the text fits into so many points, and where words stand."""
+    points = float(mpl.rcParams["font.size"])
+    while True:
+        runs = _runs(shown, width=width, points=points)
+        if _height(runs) * _LINE * points <= height or points <= _SMALLEST:
+            return points, runs
+        points -= 0.5
+
+
+def _contrast(letters: Tone, ground: Tone) -> float:
     """The contrast of WCAG 2: the ratio of the luminances."""
     light, dark = sorted((_luminance(letters), _luminance(ground)), reverse=True)
     return (light + 0.05) / (dark + 0.05)
 
 
-def _luminance(tone: tuple[float, float, float]) -> float:
+def _luminance(tone: Tone) -> float:
     linear = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in tone)
     return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
-
-
-def _fitting(ax: Axes, shown: Shortened) -> tuple[float, list[_Run]]:
-    """The largest letters with which the text fits, and where its words stand."""
-    figure = ax.get_figure(root=True)
-    if figure is not None:
-        figure.draw_without_rendering()  # so that the axes have the size that their layout gives
-    box = ax.get_window_extent()
-    scale = 72 / ax.figure.dpi
-    points = float(mpl.rcParams["font.size"])
-    while True:
-        runs = _runs(shown, width=box.width * scale, points=points)
-        if _height(runs) * _LINE * points <= box.height * scale or points <= _SMALLEST:
-            return points, runs
-        points -= 0.5
 
 
 def _height(runs: Sequence[_Run]) -> float:

@@ -22,6 +22,7 @@ from spex_api.report.plots.canvas import (
     numbers,
     quiet,
     titled,
+    told,
 )
 
 if TYPE_CHECKING:
@@ -57,24 +58,22 @@ def draw(
     Raises:
         UsageError: the index does not add up, or `count` is below 1.
     """
-    if count < 1:
-        raise UsageError(f"At least 1 interaction is drawn, not {count}.")
     found = _summing(explanation, index, order)
-    shown = [support for support in found.strongest(count) if found[support]]
+    shown = told(found, count)
     names = named(explanation, sorted({each for support in shown for each in support}), longest=20)
     steps = [(joined(names, support), found[support]) for support in shown]
-    rest = [found[support] for support in found if support not in set(shown) and found[support]]
+    rest = [found[support] for support in told(found, len(found) or 1)[len(shown) :]]
     if rest:
         steps.append((f"{len(rest):,} weaker", sum(rest)))
     whole = float(explanation.predict([[1] * explanation.transform.num_features])[0])
     at = found.baseline
-    told = numbers(value for _, value in steps)
+    written = numbers(value for _, value in steps)
     for row, (_, value) in enumerate(steps, start=1):
         ax.barh(row, value, left=at, height=_HEIGHT, color=colour(value))
         after = at + value
         ax.plot([after] * 2, [row - 0.3, row + 1.3], color=mixed(ax, ink(), 0.4), linewidth=0.8)
         ax.annotate(
-            told[row - 1],
+            written[row - 1],
             (max(at, after), row),
             xytext=(4, 0),
             textcoords="offset points",
