@@ -74,6 +74,7 @@ def page() -> str:
 def test_pointing_at_a_part_shows_its_partners(page, visit):
     """Partners are marked and joined by arcs; value, interval and synergy are told in words."""
     seen = visit(page)
+    assert "never + fails" in seen.page.locator("#inspect").inner_text()
     seen.part(NEVER).hover()
     seen.settle()
     assert sorted(seen.names(".partner")) == [FAILS, GOOD]
@@ -84,6 +85,7 @@ def test_pointing_at_a_part_shows_its_partners(page, visit):
     assert "fails" in told
     assert "+3.40" in told
     assert "+3.15 … +3.65" in told
+    assert "Synergy: together it is 3.40 higher than the two alone add up to." in told
     assert "All 3 together: 0.60 higher" in told
     assert "+3.40" in seen.page.locator(".badge").all_text_contents()
     seen.page.locator("h1").hover()
@@ -245,6 +247,10 @@ def test_a_thousand_parts_are_ready_within_two_seconds(visit):
     mask = np.ones(1000, dtype=np.uint8)
     mask[500] = 0
     assert seen.prediction() == pytest.approx(explanation.predict([mask])[0], rel=1e-9)
+    shown = "document.querySelector('.scroll').scrollTop"
+    before = seen.page.evaluate(shown)
+    seen.page.locator(".map").click(position={"x": 5, "y": 5})
+    seen.page.wait_for_function(f"{shown} < {before}")
     table = seen.page.locator("table[data-order='1']")
     assert table.locator("tbody tr").count() == 25
     seen.page.get_by_role("button", name="Show 250 more").first.click()

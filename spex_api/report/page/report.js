@@ -184,10 +184,10 @@
       return `All ${features.length} together: ${size} ${way} than fewer of them add up to.`;
     }
     const told = {
-      synergy: `Synergy: together they move it by ${size} more than each alone.`,
+      synergy: `Synergy: together it is ${size} ${way} than the two alone add up to.`,
       redundancy: `Redundancy: each makes the other partly superfluous, together ${size} less.`,
       "only together": `Hardly anything alone; together it is ${size} ${way}.`,
-      opposed: `Alone they pull different ways; together it is ${size} ${way} than they add up to.`,
+      opposed: `Alone they pull different ways; together it is ${size} ${way} than the two add up to.`,
     }[kind];
     return (told ?? "") + numbersBehind(row);
   };
@@ -211,22 +211,30 @@
       ? "not known"
       : `${signed(row[2], digits)} … ${signed(row[3], digits)}`;
 
+  const told = (row, members) => {
+    const links = members.flatMap((member, place) => {
+      const link = element("button", { type: "button", class: "link", "data-hold": member }, names[member]);
+      return place ? [" + ", link] : [link];
+    });
+    const strength = element("span", { class: `value ${side(row[1])}` }, signed(row[1], 2));
+    const line = element("p", { class: "pair" }, element("span", { class: "what" }, ...links), strength);
+    const sure = row[2] === null ? "" : `90 %: ${reach(row, 2)}. `;
+    return element("li", {}, line, element("p", { class: "note" }, sure + sentence(row)));
+  };
+  const invite = () => {
+    const strongest = interactions.filter((row) => row[0].length > 1).slice(0, 4);
+    const hint = strongest.length
+      ? "Point at a part of the prompt, or begin with what goes together most:"
+      : "Point at a part of the prompt.";
+    const items = element("ol", { class: "partners" }, ...strongest.map((row) => told(row, row[0])));
+    find("#inspect").replaceChildren(element("p", { class: "note" }, hint), items);
+  };
   const inspect = (feature) => {
     const panel = find("#inspect");
     const rows = rowsOf[feature].slice(0, 8);
     const change = read(value() + without(feature)) - read(value());
     const act = out.has(feature) ? "Putting it back" : "Taking it out";
-    const items = rows.map((row) => {
-      const others = row[0].filter((each) => each !== feature);
-      const links = others.flatMap((other, place) => {
-        const link = element("button", { type: "button", class: "link", "data-hold": other }, names[other]);
-        return place ? [" + ", link] : [link];
-      });
-      const strength = element("span", { class: `value ${side(row[1])}` }, signed(row[1], 2));
-      const line = element("p", { class: "pair" }, element("span", { class: "what" }, ...links), strength);
-      const note = element("p", { class: "note" }, `90 %: ${reach(row, 2)}. ${sentence(row)}`);
-      return element("li", {}, line, note);
-    });
+    const items = rows.map((row) => told(row, row[0].filter((each) => each !== feature)));
     const rest = rowsOf[feature].length - rows.length;
     const empty = interactions.some((row) => row[0].length > 1)
       ? "It has no partner among the interactions that were found."
@@ -430,10 +438,37 @@
       partsOf[feature][0]?.scrollIntoView({ block: "center", behavior: calm.matches ? "auto" : "smooth" });
     }
   });
+  // Beside a prompt that scrolls, all of it at a glance: a stroke for each part that moves the value.
+
+  const strongest = effects.reduce((most, effect) => Math.max(most, Math.abs(effect)), 0) || 1;
+  const box = find(".scroll");
+  const map = () => {
+    const strip = find(".map");
+    const long = box.scrollHeight > 1.3 * box.clientHeight;
+    box.parentElement.classList.toggle("mapped", long);
+    if (!long) return;
+    const ground = turns.getBoundingClientRect();
+    const strokes = [];
+    names.forEach((_, feature) => {
+      const size = Math.abs(effects[feature]) / strongest;
+      const top = partsOf[feature][0]?.getBoundingClientRect().top;
+      if (size < 0.15 || top === undefined) return;
+      const y = `${((100 * (top - ground.top)) / ground.height).toFixed(2)}%`;
+      const width = `${(100 * size).toFixed(1)}%`;
+      strokes.push(shape("rect", { class: side(effects[feature]), x: 0, y, width, height: 3, rx: 1 }));
+    });
+    strip.replaceChildren(...strokes);
+  };
+  find(".map").addEventListener("click", (event) => {
+    const strip = event.currentTarget.getBoundingClientRect();
+    const share = (event.clientY - strip.top) / strip.height;
+    box.scrollTo({ top: share * box.scrollHeight - box.clientHeight / 2, behavior: calm.matches ? "auto" : "smooth" });
+  });
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
   addEventListener("resize", () => {
     drawn = undefined;
     showSoon();
+    map();
   });
   addEventListener("beforeprint", () => {
     for (const each of all("details")) each.open = true;
@@ -512,6 +547,8 @@
 
   for (const part of all(".script")) part.hidden = false;
   tables.forEach(fill);
+  if (find("#inspect")) invite();
   tell();
+  map();
   document.documentElement.dataset.ready = "true";
 })();

@@ -29,8 +29,10 @@ _STAGE = """<section class="stage {shape}" aria-labelledby="prompt">
 <button type="button" data-mode="out" aria-pressed="false">Take out</button></div></div>
 <p class="note script" id="keys" hidden>Point at a part to see its partners, click to hold it.
 Arrows move, Enter holds, Space takes out, Escape lets go.</p>
-<div class="scroll"><div class="turns" role="group" aria-label="{heading}">{prompt}
+<div class="ground"><div class="scroll"><div class="turns" role="group" aria-label="{heading}">
+{prompt}
 <svg class="arcs" aria-hidden="true"></svg></div></div>
+<svg class="map" aria-hidden="true"></svg></div>
 <p class="legend"><span class="up6">moves the value up</span> <span class="down6">moves it
 down</span> <span class="note">Tint: how far keeping a part moves the value on average over all
 contexts (its Banzhaf value).</span></p>
