@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,6 +59,24 @@ def blocks(page: Path, language: str = "") -> list[Block]:
 
 
 def execute(block: Block, namespace: dict[str, object]) -> None:
-    """Runs a Python block; what fails is told with the page's own line."""
-    code = compile("\n" * (block.line - 1) + block.text, str(block.page), "exec")
-    exec(code, namespace)  # noqa: S102 - our own pages
+    """Runs a Python block, and holds each value against the one that its line tells in a comment.
+
+    What fails is told with the page's own line.
+    """
+    text = "\n" * (block.line - 1) + block.text
+    for statement in ast.parse(text).body:
+        if isinstance(statement, ast.Expr):
+            code = compile(ast.Expression(statement.value), str(block.page), "eval")
+            value = eval(code, namespace)  # noqa: S307 - our own pages
+            _hold(value, text.splitlines()[statement.end_lineno - 1], block)
+        else:
+            code = compile(ast.Module([statement], []), str(block.page), "exec")
+            exec(code, namespace)  # noqa: S102 - our own pages
+
+
+def _hold(value: object, line: str, block: Block) -> None:
+    """A comment that begins with a number, several, or True tells the value."""
+    told = re.search(r"  # ([-+\d., ]*\d|True|False)(:|$)", line)
+    if told:
+        expected = ast.literal_eval(told[1])
+        assert np.allclose(value, expected, rtol=0.02, atol=1e-9), f"{block}: {line}: {value}"

@@ -18,9 +18,12 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+import spex_api as spex
 from spex_api.cli.app import run
+from spex_api.report.interplay import Interplay
+from spex_api.report.plots.kinds import KINDS
 from spex_api.spec import read_spec
-from spex_api.testing import FaultServer
+from spex_api.testing import FaultServer, FunctionAdapter, known_words
 from tests.code_blocks import Block, blocks, execute
 
 if TYPE_CHECKING:
@@ -132,6 +135,20 @@ def test_every_picture_has_its_script():
     """None is left over from a script that is gone."""
     names = {path.stem.rpartition("-")[0] for path in (DOCS / "assets" / "pictures").iterdir()}
     assert names == {script.stem for script in SCRIPTS}
+
+
+def test_the_headings_of_a_report_are_told():
+    """What the page on reports names is what a report has, and so are its words and its plots."""
+    told = (DOCS / "reading-a-report.md").read_text(encoding="utf-8")
+    prompt = spex.Prompt.from_template("Which? {text}", text="It never fails", split="words")
+    model = FunctionAdapter(known_words())
+    report = spex.explain_sync(prompt, model, score=["positive", "negative"]).to_html()
+    headings = re.findall(r"^\| \*\*(.*?)\*\* \|", told, re.MULTILINE)
+    assert len(headings) > 9
+    assert [heading for heading in headings if f">{heading}" not in report] == []
+    words = re.findall(r"^\| \*([a-z ]+)\* \| (.*) \|$", told, re.MULTILINE)
+    assert words == [(str(word), word.meaning) for word in Interplay]
+    assert set(re.findall(r"^\| `([a-z]+)` \|", told, re.MULTILINE)) == set(KINDS)
 
 
 class Seen(HTMLParser):
