@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
@@ -19,62 +20,83 @@ from spex_api.errors import SpexError
 from spex_api.index_weights import INDICES
 from tests.cli.toy_spec import TEXT, toy_spec
 
+if TYPE_CHECKING:
+    from tests.cli.conftest import Printed
+
 SPEC = toy_spec(120)
+FAST = ("--decoder", "lasso")
+"""Where nothing depends on who decodes."""
 
 
 @pytest.fixture
 def folder(work) -> Path:
     """The folder to work in, with a spec in it."""
-    (work / "spec.toml").write_text(SPEC)
+    (work / "spec.toml").write_text(toy_spec(120, "lasso"))
     return work
 
 
-def test_it_prints_the_story_and_writes_both_files(folder, chat_server, capsys):
+class Twice(NamedTuple):
+    """The same command twice, the second time for a machine."""
+
+    first: Printed
+    again: Printed
+    asked: tuple[int, int]
+    files: tuple[dict[str, bytes], dict[str, bytes]]
+
+
+@pytest.fixture(scope="module")
+def twice(shell) -> Twice:
+    """`spex explain spec.toml`, by the decoder that suits, and again with `--json`."""
+    (shell.folder / "spec.toml").write_text(SPEC)
+
+    def ran(*flags):
+        printed = shell.run("explain", "spec.toml", *flags)
+        files = {path.name: path.read_bytes() for path in shell.folder.iterdir()}
+        return printed, len(shell.server.bodies), files
+
+    printed, asked, files = zip(ran(), ran("--json"), strict=True)
+    return Twice(*printed, asked, files)
+
+
+def test_it_prints_the_story_and_writes_both_files(twice):
     """The prompt, the strongest interactions, how far to trust them, what it took, two files."""
-    assert run(["explain", "spec.toml"]) == 0
-    printed = capsys.readouterr()
+    printed, written = twice.first, twice.files[0]
+    assert printed.status == 0
     assert TEXT.split(",", maxsplit=1)[0] in printed.out
     assert "never + bad" in printed.out
     assert "R²" in printed.out
     assert "120 requests" in printed.out
     assert "Answers: 116 (0 on disk, 120 sent)" in printed.err
     assert "\x1b" not in printed.out
-    assert json.loads(Path("explanation.json").read_text())["faithfulness"]["value"] > 0.8
-    assert "never + bad" in Path("report.html").read_text()
+    assert json.loads(written["explanation.json"])["faithfulness"]["value"] > 0.8
+    assert "never + bad" in written["report.html"].decode()
 
 
-def test_the_same_command_again_sends_nothing(folder, chat_server, capsys):
+def test_the_same_command_again_sends_nothing(twice):
     """Zero requests, the same bytes, and `--json` says that all was on disk."""
-    assert run(["explain", "spec.toml", "--json"]) == 0
-    first = json.loads(capsys.readouterr().out)
-    written = Path("explanation.json").read_bytes()
-    asked = len(chat_server.bodies)
-    assert run(["explain", "spec.toml", "--json"]) == 0
-    second = json.loads(capsys.readouterr().out)
-    assert len(chat_server.bodies) == asked == 120
-    assert Path("explanation.json").read_bytes() == written
-    assert (first["usage"]["sent"], first["usage"]["cached"]) == (120, 0)
-    assert (second["usage"]["sent"], second["usage"]["cached"]) == (0, 120)
+    assert (twice.first.status, twice.again.status) == (0, 0)
+    assert twice.asked == (120, 120)
+    assert twice.files[0] == twice.files[1]
+    usage = json.loads(twice.again.out)["usage"]
+    assert (usage["sent"], usage["cached"]) == (0, 120)
 
 
-def test_json_has_what_the_contract_names(folder, chat_server, capsys):
+def test_json_has_what_the_contract_names(twice):
     """One object on stdout; everything else went to stderr."""
-    run(["explain", "spec.toml", "--json"])
-    told = json.loads(capsys.readouterr().out)
+    told = json.loads(twice.again.out)
     assert {"value", "low", "high"} <= set(told["faithfulness"])
     assert {"features", "texts", "value", "low", "high"} <= set(told["interactions"][0])
     assert {"requests", "sent", "cached", "input_tokens", "output_tokens", "usd"} <= set(
         told["usage"]
     )
     assert {"baseline", "decoder", "reason", "status", "provenance"} <= set(told)
-    assert told["usage"]["input_tokens"] == 120 * 30
     assert told["provenance"]["served"] == {"toy-2026 fp_toy": 120}
 
 
 def test_without_a_file(folder, chat_server, capsys):
     """The same by flags; a brace in the question is a brace."""
     arguments = ["explain", "--text", TEXT, "--ask", "Good {or} bad?", "--model", "openai:toy"]
-    assert run([*arguments, "--labels", "positive, negative", "--requests", "60"]) == 0
+    assert run([*arguments, "--labels", "positive, negative", "--requests", "60", *FAST]) == 0
     assert "Good {or} bad?" in capsys.readouterr().out
     assert chat_server.bodies[0]["messages"][-1]["content"] == f"Good {{or}} bad?\n{TEXT}"
     assert len(chat_server.bodies) == 60
@@ -99,6 +121,8 @@ def test_masks_near_the_prompt(folder, chat_server, capsys):
     """`--keep` leaves most of the text in place, and one that is no probability is wrong use."""
     assert run(["explain", "spec.toml", "--keep", "0.95", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
+    assert (told["usage"]["sent"], told["usage"]["cached"]) == (120, 0)
+    assert told["usage"]["input_tokens"] == 120 * 30
     assert told["provenance"]["keep"] == 0.95
     lengths = [len(body["messages"][-1]["content"].split()) for body in chat_server.bodies]
     assert sorted(lengths)[len(lengths) // 2] >= max(lengths) - 3
@@ -256,7 +280,7 @@ def test_kill_minus_nine_and_again(folder, chat_server, answers, tmp_path):
     command = [sys.executable, "-m", "spex_api", "explain", "spec.toml"]
     chat_server.delay = 0.05
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while len(chat_server.bodies) < 60 and time.monotonic() < deadline:
         time.sleep(0.01)
     os.kill(process.pid, signal.SIGKILL)
@@ -286,11 +310,11 @@ def test_ctrl_c_keeps_what_is_paid_and_says_how_to_go_on(folder, chat_server):
         stderr=subprocess.PIPE,
         text=True,
     )
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while len(chat_server.bodies) < 40 and time.monotonic() < deadline:
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=120)
     assert process.returncode == 130
     assert "the same command goes on from there" in said
     assert "Traceback" not in said
