@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Scale"]
 
-_BEYOND: Final = 1.5
+_BEYOND: Final = 2.0
 """An interval is drawn as far as this multiple of the largest value; beyond, it is cut."""
 
 

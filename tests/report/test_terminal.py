@@ -122,8 +122,8 @@ def test_an_interval_beyond_the_scale_is_cut():
     """Wide intervals do not make the values invisible, and where they are cut it shows."""
     pairs = [(2.0, Interval(-50.0, 54.0)), (1.0, Interval(0.5, 1.5))]
     scale = Scale.of(pairs, width=13)
-    assert (scale.low, scale.high) == (-3.0, 3.0)
-    assert scale.bar(*pairs[0], style="").plain == "◂─────────●─▸"
+    assert (scale.low, scale.high) == (-4.0, 4.0)
+    assert scale.bar(*pairs[0], style="").plain == "◂────────●──▸"
     assert "├" in Scale.of(pairs[1:], width=30).bar(*pairs[1], style="").plain
 
 

@@ -99,9 +99,7 @@ def _in_ipython() -> bool:
 
 def room(ax: Axes) -> tuple[float, float]:
     """Width and height of axes in inches, after the layout of their figure."""
-    figure = ax.get_figure(root=True)
-    if figure is not None:
-        figure.draw_without_rendering()
+    ax.figure.figure.draw_without_rendering()
     box = ax.get_window_extent()
     return box.width / ax.figure.dpi, box.height / ax.figure.dpi
 
