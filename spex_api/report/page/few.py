@@ -25,7 +25,7 @@ threshold parts one answer from another."""
 
 _SECONDS: Final = 1.0
 _MARGIN: Final = 1e-9
-_MOST_TERMS: Final = 1000
+_MOST_TERMS: Final = 400
 """Of more no search proves anything within a second."""
 _SIZES: Final = 6
 

@@ -21,6 +21,9 @@ __all__ = ["staged"]
 _SHORT: Final = 6000
 """Characters of markup: some eighty words, or a dozen lines."""
 
+_LINE: Final = 150
+"""Characters for which a line break stands."""
+
 _STAGE = """<section class="stage {shape}" aria-labelledby="prompt">
 <div class="board">
 <div class="bar-top"><h2 id="prompt">{heading}</h2>
@@ -60,7 +63,8 @@ def staged(explanation: Explanation, few: Few, *, prompt: str) -> str:
     """
     heading = "The parts" if explanation.prompt is None else "The prompt, as it was sent"
     # Beneath a short prompt there is room for the panels; beside a long one they stay in sight.
-    shape = "short" if len(prompt) < _SHORT else "long"
+    room = len(prompt) + _LINE * prompt.count("\n")
+    shape = "short" if room < _SHORT else "long"
     return _STAGE.format(shape=shape, heading=heading, prompt=prompt, moves="".join(_moves(few)))
 
 

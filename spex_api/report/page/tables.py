@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Listed"]
 
 _ROWS: Final = 25
+_NOTHING: Final = 0.01
 _BRIEF: Final = 66
 _SHORTEST: Final = 16
 
@@ -76,12 +77,17 @@ class Listed:
         )
 
     def strongest(self, count: int) -> str:
-        """The few that move the value most, as a list."""
+        """The few that move the value most, as a list; none that do next to nothing."""
+        strong = [
+            support
+            for support in self._found.strongest(count)
+            if abs(self._found[support]) > _NOTHING * self._longest
+        ]
         items = "".join(
             f'<li><span class="what">{safe(self._brief(support))}</span> '
             f'<span class="value {self._sign(support)}">{number(self._found[support], 2)}</span>'
             f"{bar(self._found[support], self._found.intervals.get(support), self._longest)}</li>"
-            for support in self._found.strongest(count)
+            for support in strong
         )
         return f'<ol class="strongest">{items}</ol>' if items else "<p>Nothing moves it.</p>"
 
