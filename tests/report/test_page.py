@@ -238,6 +238,22 @@ def test_how_sure_it_is_stands_at_the_top(explanation, value, ceiling, said):
     assert said in glance
 
 
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (0.9, ["<p>0.90 near the whole prompt"]),
+        (0.6, ['<p class="standing fair">Less so near the whole prompt: 0.60']),
+        (-0.4, ['<p class="standing poor">Not so near the whole prompt: −0.40']),
+        (math.nan, []),
+    ],
+)
+def test_a_surrogate_that_fails_for_small_edits_says_so_at_the_top(explanation, value, said):
+    """However good it is on the whole."""
+    near = replace(explanation.faithfulness, value=value)
+    glance = element(render(replace(explanation, near=near)), "section", "[^>]*glance.*?")
+    assert re.findall("<p[^>]*>[^<]*near the whole prompt[^<]*", glance) == said
+
+
 def test_a_log_odds_is_told_as_odds_too(explanation):
     """As people bet; another value is not."""
     source = replace(explanation.provenance, full=3.0, empty=-1.0)

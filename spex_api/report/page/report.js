@@ -224,8 +224,8 @@
   const invite = () => {
     const strongest = interactions.filter((row) => row[0].length > 1).slice(0, 4);
     const hint = strongest.length
-      ? "Point at a part of the prompt, or begin with what goes together most:"
-      : "Point at a part of the prompt.";
+      ? "Point at a part, or begin with what goes together most:"
+      : "Point at a part.";
     const items = element("ol", { class: "partners" }, ...strongest.map((row) => told(row, row[0])));
     find("#inspect").replaceChildren(element("p", { class: "note" }, hint), items);
   };
@@ -310,8 +310,8 @@
       give === null ? "" : `± ${facts.shares ? `${(100 * give).toFixed(0)} points` : give.toFixed(2)}`;
     const change = now - read(whole);
     const story = out.size
-      ? `${counted(out.size, "part")} out: ${apart(change)} from the whole prompt's ${said(whole)}.`
-      : `The whole prompt, as the surrogate predicts it${facts.full === null ? "" : `; measured ${facts.full}`}.`;
+      ? `${counted(out.size, "part")} out: ${apart(change)} from the whole at ${said(whole)}.`
+      : `The whole, as the surrogate predicts it${facts.full === null ? "" : `; measured ${facts.full}`}.`;
     const sure = facts.exhaustive
       ? " Every mask was asked."
       : give === null

@@ -48,7 +48,7 @@ contexts (its Banzhaf value).</span></p>
 <div class="moves"><button type="button" data-keep="all">Put all back</button>
 <button type="button" data-keep="none">Take all out</button>{moves}</div></section>
 <section class="card inspect" aria-labelledby="inspected"><h3 id="inspected">One part</h3>
-<div id="inspect"><p class="note">Point at a part of the prompt.</p></div></section>
+<div id="inspect"><p class="note">Point at a part.</p></div></section>
 </div>
 </section>"""
 

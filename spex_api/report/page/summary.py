@@ -83,7 +83,19 @@ def _sure(explanation: Explanation) -> str:
         f'<p class="big">{faith.value:.2f} <span class="unit">R²</span></p>{charts.dial(faith)}'
         f'<p class="standing {_grade(faith)}">{_STANDING[_grade(faith)]}</p>'
         f"<p>90 % interval {faith.low:.2f} to {faith.high:.2f}, {where}.</p>{additive}"
+        f"{_near(explanation.near)}"
     )
+
+
+def _near(near: Faithfulness | None) -> str:
+    """How far it holds for small edits, with a mark where it does not; "" where nobody looked."""
+    if near is None or not math.isfinite(near.value):
+        return ""
+    if _grade(near) == "good":
+        return f"<p>{near.value:.2f} near the whole prompt</p>"
+    how = "Less so" if near.value > 0 else "Not so"
+    said = f"{near.value:.2f}".replace("-", "−")
+    return f'<p class="standing {_grade(near)}">{how} near the whole prompt: {said}</p>'
 
 
 _STANDING = {
