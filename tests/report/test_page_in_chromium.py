@@ -104,6 +104,22 @@ def test_redundancy_is_told_in_words(page, visit):
     assert "Alone −1.10 and −0.90, both −1.20." in told
 
 
+def test_what_may_be_nothing_does_not_stand_before_what_is_sure(visit):
+    """A pair whose interval holds zero is listed, and joined by an arc only where it is alone."""
+    values = {(NEVER, FAILS): 3.0, (NEVER, THIN): 0.1, (GOOD, CHEAP): -0.1}
+    seen = visit(render(drawn(values, words(TEXT))))
+    seen.part(NEVER).hover()
+    seen.settle()
+    assert seen.names(".partner") == [FAILS]
+    told = seen.page.locator("#inspect").inner_text()
+    assert "thin" in told
+    assert "Its interval holds 0: it may be nothing." in told
+    seen.part(CHEAP).hover()
+    seen.settle()
+    assert seen.names(".partner") == [GOOD]
+    assert seen.page.locator(".arcs path.unsure").count() == 1
+
+
 def test_a_click_holds_a_part(page, visit):
     """What is held stays when the pointer leaves, until it is let go."""
     seen = visit(page)

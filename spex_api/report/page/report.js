@@ -104,8 +104,11 @@
   let drawn;
 
   const partnersOf = (feature) => {
+    // What may be nothing is drawn only where there is nothing else; the list beside has it all.
+    const rows = rowsOf[feature];
+    const sure = rows.filter((row) => row[4] !== "unsure");
     const partners = new Map();
-    for (const row of rowsOf[feature]) {
+    for (const row of sure.length ? sure : rows.slice(0, 3)) {
       for (const other of row[0]) {
         if (other !== feature && !partners.has(other)) partners.set(other, row);
       }
@@ -133,7 +136,7 @@
     const d = `M${from.x},${from.y} Q${x},${y} ${to.x},${to.y}`;
     return [
       shape("path", { d, class: "halo", "stroke-width": (width + 3).toFixed(2) }),
-      shape("path", { d, class: side(row[1]), "stroke-width": width.toFixed(2) }),
+      shape("path", { d, class: `${side(row[1])} ${row[4]}`, "stroke-width": width.toFixed(2) }),
     ];
   };
   const light = (feature) => {
