@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pytest
@@ -13,6 +14,9 @@ from spex_api.errors import BadRequest, BudgetTooSmall, CacheMiss, UsageError
 from spex_api.fidelity import r_squared
 from spex_api.sampling.uniform import uniform_plan
 from spex_api.testing import FunctionAdapter, planted_transform
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 TEXT = "the plot is thin but her acting never fails to impress and the ending is good"
 WORDS = TEXT.split()
@@ -30,6 +34,9 @@ def verdict(messages) -> dict[str, float]:
 PROBE = 4
 """What a probe asks beyond the plan's masks."""
 
+FAST = {"decoder": "lasso"}
+"""Where nothing depends on who decodes."""
+
 
 def explained(model=None, **settings) -> spex.Explanation:
     prompt = spex.Prompt.from_template("Review: {text}", text=TEXT)
@@ -40,9 +47,26 @@ def explained(model=None, **settings) -> spex.Explanation:
     return spex.explain_sync(prompt, model or FunctionAdapter(verdict), **{**defaults, **settings})
 
 
-def test_it_finds_what_words_do_together():
+class Asked(NamedTuple):
+    """An explanation by the decoder that suits, who was asked, and where the answers are."""
+
+    found: spex.Explanation
+    model: FunctionAdapter
+    answers: Path
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory) -> Asked:
+    """The one that several tests look at."""
+    model, answers = FunctionAdapter(verdict), tmp_path_factory.mktemp("answers")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPEX_CACHE_DIR", str(answers))
+        return Asked(explained(model), model, answers)
+
+
+def test_it_finds_what_words_do_together(asked):
     """The planted pair is the strongest interaction, with its value inside its interval."""
-    found = explained()
+    found = asked.found
     strongest = found.interactions.strongest(1)[0]
     assert strongest == (NEVER, FAILS)
     assert found.interactions.top(1)[0].features == ("never", "fails")
@@ -62,9 +86,9 @@ def test_every_decoder_speaks_the_same_words(decoder):
     assert found.faithfulness.value > 0.9
 
 
-def test_faithfulness_is_of_masks_that_the_fit_has_not_seen():
+def test_faithfulness_is_of_masks_that_the_fit_has_not_seen(asked):
     """The reported R² is that of `predict` on masks of which no fit knew: a fifth of the budget."""
-    found = explained()
+    found = asked.found
     assert found.near is not None
     assert (found.faithfulness.num_masks, found.near.num_masks) == (48, 12)
     assert found.provenance.samples == 240
@@ -77,13 +101,14 @@ def test_faithfulness_is_of_masks_that_the_fit_has_not_seen():
     )
 
 
-def test_the_same_command_again_sends_nothing_and_writes_the_same_bytes(tmp_path):
+def test_the_same_command_again_sends_nothing_and_writes_the_same_bytes(
+    asked, tmp_path, monkeypatch
+):
     """A replay from disk is byte-identical: the file holds no clock and nothing of the cache."""
-    model = FunctionAdapter(verdict)
-    first = explained(model).to_json(tmp_path / "explanation.json")
-    asked = len(model.requests)
-    again = explained(model)
-    assert len(model.requests) == asked == 300 + PROBE
+    monkeypatch.setenv("SPEX_CACHE_DIR", str(asked.answers))
+    first = asked.found.to_json(tmp_path / "explanation.json")
+    again = explained(asked.model)
+    assert len(asked.model.requests) == asked.found.usage.sent == 300 + PROBE
     assert (tmp_path / "explanation.json").read_text(encoding="utf-8") == first
     assert again.to_json() == first
     assert (again.usage.sent, again.usage.cached) == (0, 300 + PROBE)
@@ -91,15 +116,15 @@ def test_the_same_command_again_sends_nothing_and_writes_the_same_bytes(tmp_path
 
 def test_a_seed_fixes_everything(monkeypatch, tmp_path):
     """Two runs from nothing agree to the byte; another seed asks other masks."""
-    first = explained().to_json()
+    first = explained(**FAST).to_json()
     monkeypatch.setenv("SPEX_CACHE_DIR", str(tmp_path / "elsewhere"))
-    assert explained(concurrency=1).to_json() == first
-    assert explained(seed=1).to_json() != first
+    assert explained(concurrency=1, **FAST).to_json() == first
+    assert explained(seed=1, **FAST).to_json() != first
 
 
-def test_from_json_gives_it_back():
+def test_from_json_gives_it_back(asked):
     """Nothing that is stored is lost on the way."""
-    found = explained()
+    found = asked.found
     back = spex.Explanation.from_json(found.to_json())
     assert back.to_json() == found.to_json()
     assert back.prompt == found.prompt
@@ -118,12 +143,12 @@ def test_from_json_refuses_what_it_is_not(tmp_path):
 
 def test_offline_with_every_answer_works_and_with_one_missing_names_it(monkeypatch, answers):
     """`SPEX_OFFLINE=1` opens nothing: all answers or a named miss."""
-    online = explained().to_json()
+    online = explained(**FAST).to_json()
     monkeypatch.setenv("SPEX_OFFLINE", "1")
     model = FunctionAdapter(verdict)
-    assert explained(model).to_json() == online
+    assert explained(model, **FAST).to_json() == online
     with pytest.raises(CacheMiss, match="'Review: .*' is on disk"):
-        explained(model, seed=3)
+        explained(model, seed=3, **FAST)
     assert model.requests == []
 
 
@@ -138,7 +163,7 @@ def test_a_spent_budget_gives_a_partial_result():
             raise Unavailable("Busy.", retry_after=0.0)
         return verdict(messages)
 
-    found = explained(FunctionAdapter(shaky))
+    found = explained(FunctionAdapter(shaky), **FAST)
     assert not found.complete
     assert found.usage.sent == 300 + PROBE
     assert found.usage.requests == 300 + PROBE - 6
@@ -175,23 +200,24 @@ def test_refused_masks_are_holes_and_the_rest_explains():
 
 def test_what_was_refused_for_good_is_not_asked_again():
     """A refusal is on disk like an answer: the second run sends nothing, and so does a replay."""
-    first = explained(FunctionAdapter(filtered))
-    again = explained(FunctionAdapter(filtered))
+    first = explained(FunctionAdapter(filtered), **FAST)
+    again = explained(FunctionAdapter(filtered), **FAST)
     assert (again.usage.sent, again.provenance.refused) == (0, first.provenance.refused)
     assert again.to_json() == first.to_json()
-    assert explained(FunctionAdapter(filtered), mode="replay").to_json() == first.to_json()
+    replayed = explained(FunctionAdapter(filtered), mode="replay", **FAST)
+    assert replayed.to_json() == first.to_json()
 
 
 def test_what_a_budget_ended_is_rebuilt_from_what_it_says():
     """With the masks left out that were not asked, a replay writes the same bytes."""
-    capped = spex.Budget(300, tokens=400)
-    first = explained(FunctionAdapter(verdict), budget=capped)
+    settings = {"budget": spex.Budget(300, tokens=400), **FAST}
+    first = explained(FunctionAdapter(verdict), **settings)
     assert not first.complete
     assert first.provenance.unasked
     with pytest.raises(CacheMiss):
-        explained(FunctionAdapter(verdict), budget=capped, mode="replay")
+        explained(FunctionAdapter(verdict), mode="replay", **settings)
     unasked = first.provenance.unasked
-    again = explained(FunctionAdapter(verdict), budget=capped, mode="replay", unasked=unasked)
+    again = explained(FunctionAdapter(verdict), mode="replay", unasked=unasked, **settings)
     assert again.to_json() == first.to_json()
     back = spex.Explanation.from_json(first.to_json())
     assert back.provenance.unasked == unasked
@@ -205,7 +231,7 @@ def test_a_refused_anchor_is_not_known():
             raise BadRequest("The prompt is empty.")
         return verdict(messages)
 
-    found = explained(FunctionAdapter(needs_text))
+    found = explained(FunctionAdapter(needs_text), **FAST)
     assert found.provenance.empty is None
     assert found.provenance.full == pytest.approx(2.5, abs=1e-6)
     assert found.provenance.refused == 1
@@ -233,9 +259,9 @@ def test_inside_a_running_loop():
     """`explain_sync` works in a notebook, where a loop is running."""
 
     async def notebook():
-        return explained()
+        return explained(**FAST)
 
-    assert asyncio.run(notebook()).to_json() == explained().to_json()
+    assert asyncio.run(notebook()).to_json() == explained(**FAST).to_json()
 
 
 def test_an_error_crosses_the_thread():
