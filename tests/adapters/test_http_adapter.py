@@ -387,6 +387,7 @@ def test_a_prompt_is_explained_over_it(chat_server):
                 adapter,
                 score=spex.LabelLogOdds("positive", "negative"),
                 budget=spex.Budget(requests=60),
+                decoder="lasso",
                 mode=mode,
                 seed=0,
             )

@@ -17,6 +17,8 @@ from spex_api.testing import FunctionAdapter
 PROMPT = spex.Prompt.from_template("Rate: {text}", text="a b c d e f g h")
 LONGER = spex.Prompt.from_template("Rate: {text}", text="a b c d e f g h i j k l")
 SCORE = spex.LabelLogOdds("yes", "no")
+FAST = {"decoder": "lasso"}
+"""Where nothing depends on who decodes."""
 
 
 def model(rule, *, noise: float = 0.0, seed: int = 0) -> FunctionAdapter:
@@ -59,7 +61,7 @@ def test_what_is_true_is_confirmed(rule, kind, features):
 def test_what_is_not_true_of_the_model_is_not_confirmed():
     """An explanation of another model claims what this one does not do."""
     wrong = spex.explain_sync(
-        PROMPT, model(lambda left: "c" in left), score=SCORE, budget=spex.Budget(200)
+        PROMPT, model(lambda left: "c" in left), score=SCORE, budget=spex.Budget(200), **FAST
     )
     other = FunctionAdapter(model(lambda left: True).answer, model="other")
     causes = verify_sync(wrong, other, score=SCORE).causes
@@ -88,7 +90,7 @@ def test_a_replay_confirms_the_same(monkeypatch):
     """All answers are on disk by then; with another budget some would be missing."""
     score = spex.LabelFrequency("yes", "no", samples=1, scale="probability")
     asked = model(lambda left: "c" in left, noise=0.1)
-    explanation = spex.explain_sync(PROMPT, asked, score=score, budget=spex.Budget(100))
+    explanation = spex.explain_sync(PROMPT, asked, score=score, budget=spex.Budget(100), **FAST)
     with pytest.raises(CacheMiss):
         verify_sync(explanation, asked, score=score, mode="replay")
     first = verify_sync(explanation, asked, score=score)
@@ -101,7 +103,7 @@ def test_a_replay_confirms_the_same(monkeypatch):
 def test_where_nothing_is_claimed_it_says_what_to_do():
     """A model that always says the same has no few parts that turn it."""
     asked = model(lambda left: True)
-    explanation = spex.explain_sync(PROMPT, asked, score=SCORE, budget=spex.Budget(100))
+    explanation = spex.explain_sync(PROMPT, asked, score=SCORE, budget=spex.Budget(100), **FAST)
     causes = verify_sync(explanation, asked, score=SCORE, threshold=-5).causes
     assert causes.causes == causes.trials == ()
     assert "nothing to test" in causes.advice
@@ -142,7 +144,7 @@ def test_of_several_answers_a_mask_the_test_takes_one_at_a_time():
     """Eight answers are eight trials, and count in its cost, whatever the explanation counted."""
     score = spex.LabelFrequency("yes", "no", samples=3)
     asked = model(lambda left: "c" in left, noise=0.1, seed=5)
-    explanation = spex.explain_sync(PROMPT, asked, score=score, budget=spex.Budget(300))
+    explanation = spex.explain_sync(PROMPT, asked, score=score, budget=spex.Budget(300), **FAST)
     before = len(asked.requests)
     verified = verify_sync(explanation, asked, score=score, budget=spex.Budget(60))
     causes = verified.causes
