@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from spex_api.cli.job import job_of, read_job
+
 DOCS = Path(__file__).parent.parent / "docs"
 GALLERY = DOCS / "gallery"
 sys.path.insert(0, str(GALLERY))  # scripts stand beside one another, as they are run
@@ -71,6 +73,22 @@ def test_pictures_are_there_and_small(piece):
             assert picture.width >= 1500
         assert target.stat().st_size < 400 * KILOBYTE
     assert piece.file.stat().st_size < 300 * KILOBYTE
+
+
+@pytest.mark.parametrize("name", ["few_shot"])
+def test_a_spec_explains_what_is_kept(name):
+    """The prompt of the kept explanation is the spec's, and so is what may be spent."""
+    job = read_job(GALLERY / f"{name}.toml", {})
+    explanation = make.PIECES[name].explanation()
+    assert explanation.prompt == job.prompt
+    assert explanation.usage.requests <= job.budget.requests
+
+
+def test_two_hops_asks_what_the_example_asks():
+    """The example's text stands in one place, and the kept explanation is of it."""
+    spec, explanation = make.two_hops_spec(), make.PIECES["two_hops"].explanation()
+    assert explanation.prompt == job_of(spec).prompt
+    assert explanation.usage.requests <= spec.budget.requests
 
 
 def test_the_picture_is_of_no_vision_model():

@@ -43,7 +43,7 @@ README_PICTURE = ROOT / "docs" / "assets" / "report.png"
 NO_MODEL = "a sparse transform, no vision model"
 _NOISE = 0.2
 """The standard deviation of what lies on the planted function, in nats."""
-_STRONGEST, _LETTERS = 3, 30
+_STRONGEST, _LETTERS = 3, 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ def caption(explanation: spex.Explanation) -> str:
     """What is told below the picture: its size, how faithful it is, and what is strongest."""
     found, faith = explanation.interactions, explanation.faithfulness
     strongest = "; ".join(
-        f"{' + '.join(map(_short, found.named(each)))} {found[each]:+.2f}"
+        f"{' with '.join(map(_short, found.named(each)))} {found[each]:+.2f}"
         for each in found.strongest()[:_STRONGEST]
     )
     return (
@@ -96,8 +96,9 @@ def caption(explanation: spex.Explanation) -> str:
 
 
 def _short(name: object) -> str:
+    """A part's text, or its first words."""
     said = str(name).strip(" .,")
-    return f"“{said if len(said) <= _LETTERS else said[:_LETTERS].rstrip() + '…'}”"
+    return f"“{said if len(said) <= _LETTERS else said[:_LETTERS].rpartition(' ')[0] + ' …'}”"
 
 
 def page(piece: Piece, folder: Path) -> Path:
@@ -132,7 +133,7 @@ def _targets(piece: Piece) -> Iterator[tuple[Path, dict[str, Any]]]:
     yield PICTURES / f"{piece.name}.png", {}
     if piece.name == "review":
         yield PICTURES / "review-dark.png", {"scheme": "dark"}
-        yield README_PICTURE, {"scale": 2.0, "width": 1000}
+        yield README_PICTURE, {"scale": 2.0, "width": 1000, "until": ".board"}
 
 
 def _photographed(browser: Any, report: Path, feature: int, look: dict[str, Any]) -> bytes:  # noqa: ANN401 - Playwright's own
@@ -148,7 +149,7 @@ def _photographed(browser: Any, report: Path, feature: int, look: dict[str, Any]
     sight.mouse.move(0, 0)
     # Arcs are drawn in the next frame.
     sight.evaluate("() => new Promise(done => requestAnimationFrame(() => setTimeout(done, 100)))")
-    box = sight.locator("section.stage").bounding_box()
+    box = sight.locator(look.get("until", "section.stage")).bounding_box()
     scrolled = sight.evaluate("window.scrollY")
     height = box["y"] + scrolled + box["height"] + 16
     clip = {"x": 0, "y": 0, "width": look["width"], "height": height}
