@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from spex_api.completions import Usage
+from spex_api.completions import Ask, Usage
 from spex_api.errors import BadRequest, ScoreError
 from spex_api.scores import Opening
 
@@ -33,7 +33,7 @@ class Opened:
     Attributes:
         score: asks for nothing more before masks are asked.
         usage: what the answers took.
-        served: the model behind each of them, by its name and fingerprint.
+        served: the model behind each of them that a model gave, by its name and fingerprint.
     """
 
     score: Score
@@ -70,9 +70,13 @@ async def open_score(
         if not requests:
             return Opened(score, usage, tuple(served))
         answers = await _answers(adapter, [each.with_tools(tools) for each in requests])
-        for answer in filter(None, answers):
+        for request, answer in zip(requests, answers, strict=True):
+            if answer is None:
+                continue
             usage += answer.usage
-            served.append(answer.served)
+            # Who cuts a text into tokens is the endpoint, and names no model.
+            if request.ask is not Ask.TOKENS:
+                served.append(answer.served)
         score = score.opened(answers, adapter.capabilities)
     raise ScoreError(f"{score!r} asks again and again before it will read a value.")
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from spex_api import Budget, Prompt, explain_sync, plan_sync
-from spex_api.completions import Capabilities, CompletionRequest, Message
+from spex_api.completions import Ask, Capabilities, CompletionRequest, Message
 from spex_api.errors import BadRequest, ScoreError, UsageError
 from spex_api.querying.asking import open_function
 from spex_api.querying.opening import open_score
@@ -101,6 +101,25 @@ def second(monkeypatch):
     model = FunctionAdapter(length, model="judge", endpoint="judge:")
     monkeypatch.setattr("spex_api.querying.stack.load_adapter", ByName(judge=model))
     return model
+
+
+@dataclass(frozen=True)
+class Spelt(Share):
+    """Asks first how a text is cut into tokens as well."""
+
+    def opening(self, messages, capabilities):
+        """As the protocol says."""
+        asked = super().opening(messages, capabilities)
+        return (*asked, CompletionRequest(messages, ask=Ask.TOKENS)) if asked else ()
+
+
+def test_a_list_of_tokens_is_no_models_answer():
+    """Who cuts a text into tokens counts as no second model behind the endpoint's name."""
+    adapter = FunctionAdapter(letters)
+    opened = asyncio.run(open_score(Spelt(), adapter, WHOLE))
+    assert len(adapter.requests) == 2
+    assert opened.usage.requests == 2
+    assert opened.served == ("function",)
 
 
 def test_a_score_opens_with_the_whole_prompt_and_masks_come_after():
