@@ -25,9 +25,12 @@ from spex_api.report.plots.kinds import KINDS
 from spex_api.spec import read_spec
 from spex_api.testing import FaultServer, FunctionAdapter, known_words
 from tests.code_blocks import Block, blocks, execute
+from tests.report.browser import chromium
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+__all__ = ["chromium"]
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -241,3 +244,23 @@ def test_every_link_leads_somewhere(seen):
             assert target.is_file(), f"{path.name}: {address}"
             if parts.fragment and target in seen:
                 assert unquote(parts.fragment) in seen[target].names, f"{path.name}: {address}"
+
+
+# The last test of this file: Playwright keeps a loop of its own in this thread from here on.
+def test_pages_work_as_files(site, seen, chromium):
+    """Opened from a folder they ask nothing of anyone, complain of nothing, and can be searched."""
+    page = chromium.new_page()
+    asked: list[str] = []
+    complaints: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda said: complaints.append(f"{said.type}: {said.text}"))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    for path in seen:
+        if path.stem != "404":
+            page.goto(path.as_uri())
+    page.keyboard.press("Control+k")
+    page.get_by_role("combobox").press_sequentially("peeling")
+    page.get_by_role("option", name="Decoding").wait_for()
+    assert [url for url in asked if not url.startswith((site.as_uri(), "data:"))] == []
+    assert complaints == []
+    page.close()
