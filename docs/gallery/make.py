@@ -27,6 +27,7 @@ from PIL import Image
 import spex_api as spex
 from spex_api.cli.job import explained, job_of, read_job
 from spex_api.events import ignore
+from spex_api.report.page.markup import names_of, number
 from spex_api.spec import check_spec
 
 if TYPE_CHECKING:
@@ -83,21 +84,21 @@ class Piece:
 
 def caption(explanation: spex.Explanation) -> str:
     """What is told below the picture: its size, how faithful it is, and what is strongest."""
-    found, faith = explanation.interactions, explanation.faithfulness
+    found, faith, names = explanation.interactions, explanation.faithfulness, names_of(explanation)
     strongest = "; ".join(
-        f"{' with '.join(map(_short, found.named(each)))} {found[each]:+.2f}"
+        f"{' with '.join(_short(names[part]) for part in each)} {number(found[each], 2)}"
         for each in found.strongest()[:_STRONGEST]
     )
     return (
         f"{explanation.transform.num_features} parts, {explanation.usage.requests:,} questions. "
         f"R² {faith} on {faith.num_masks} masks that the fit has not seen; without interactions "
         f"{faith.additive:.2f}. Strongest: {strongest}."
-    ).replace("-", "−")
+    )
 
 
-def _short(name: object) -> str:
+def _short(name: str) -> str:
     """A part's text, or its first words."""
-    said = str(name).strip(" .,")
+    said = name.strip(" .,")
     return f"“{said if len(said) <= _LETTERS else said[:_LETTERS].rpartition(' ')[0] + ' …'}”"
 
 
@@ -145,7 +146,9 @@ def _photographed(browser: Any, report: Path, feature: int, look: dict[str, Any]
         reduced_motion="reduce",
     )
     sight.goto(report.as_uri())
-    sight.locator(f"[data-f='{feature}']").first.click()
+    held = sight.locator(f"[data-f='{feature}']").first
+    held.evaluate("part => part.scrollIntoView({ block: 'center' })")
+    held.click()
     sight.mouse.move(0, 0)
     # Arcs are drawn in the next frame.
     sight.evaluate("() => new Promise(done => requestAnimationFrame(() => setTimeout(done, 100)))")
