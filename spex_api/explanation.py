@@ -159,7 +159,8 @@ class Explanation:
             settings: of this kind.
 
         Raises:
-            UsageError: there is no such kind, or matplotlib is not installed.
+            UsageError: there is no such kind.
+            MissingExtra: matplotlib is not installed.
         """
         from spex_api.report.plots import draw  # noqa: PLC0415 - only who plots pays for it
 

@@ -54,7 +54,7 @@ def test_a_curve_stands_in_the_file(tmp_path):
 
 
 def test_nine_in_ten_unseen_values_lie_within_reach():
-    """Over many draws of the held-out masks, a further error lies within it as often as promised."""
+    """Over many draws of held-out masks, a further error lies within it as often as promised."""
     random = np.random.default_rng(0)
     errors = random.standard_cauchy((4000, 30))
     hits = [abs(row[0]) <= within_reach(row[1:], np.zeros(29)) for row in errors]

@@ -137,7 +137,7 @@ def test_from_json_gives_it_back(asked):
 def test_from_json_refuses_what_it_is_not(tmp_path):
     """A file of something else is wrong use, in one sentence."""
     (tmp_path / "other.json").write_text('{"schema_version": 7}')
-    with pytest.raises(UsageError, match="no explanation of schema 1"):
+    with pytest.raises(UsageError, match="of schema 7, and .* reads schema 1"):
         spex.Explanation.from_json(tmp_path / "other.json")
 
 
