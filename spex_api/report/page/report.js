@@ -139,6 +139,11 @@
       shape("path", { d, class: `${side(row[1])} ${row[4]}`, "stroke-width": width.toFixed(2) }),
     ];
   };
+  const clear = (x, y, places) => {
+    // Short words stand closer than their badges are wide: then one goes above the other.
+    const covers = (place) => Math.abs(place.x - x) < 40 && Math.abs(place.y - y) < 12;
+    return places.some(covers) ? clear(x, y - 13, places) : y;
+  };
   const light = (feature) => {
     for (const part of touched) part.classList.remove("here", "partner", "with-up", "with-down");
     touched = [];
@@ -154,6 +159,7 @@
     const ends = [...partners].map(([other, row]) => [row, anchor(other, ground), other]);
     const lines = [];
     const badges = [];
+    const places = [];
     for (const [row, to, other] of ends) {
       for (const part of partsOf[other]) {
         part.classList.add("partner", `with-${side(row[1])}`);
@@ -161,7 +167,9 @@
       }
       if (!from || !to) continue;
       lines.push(...arc(from, to, row));
-      const place = { x: to.x, y: to.y - 3, "text-anchor": "middle", class: `badge ${side(row[1])}` };
+      const y = clear(to.x, to.y - 3, places);
+      places.push({ x: to.x, y });
+      const place = { x: to.x, y, "text-anchor": "middle", class: `badge ${side(row[1])}` };
       badges.push(shape("text", place, signed(row[1], 2)));
     }
     for (const part of partsOf[feature]) {
