@@ -52,7 +52,7 @@ def test_01_first_explanation(tmp_path):
 
 def test_02_two_hops(tmp_path):
     """The second one explains the model's own answer, and checks itself against the model."""
-    printed = ran(str(EXAMPLES / "02_two_hops.py"), "60", "2", folder=tmp_path)
+    printed = ran(str(EXAMPLES / "02_two_hops.py"), "40", "2", folder=tmp_path)
     assert "log-prob of ' Lisbon', in nats; 18 sentences" in printed
     assert "in 2 random contexts, by the model itself" in printed
     assert "explained as" in printed
