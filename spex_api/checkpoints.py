@@ -57,25 +57,13 @@ def checkpoints(
         count = int(share * len(seen))
         if count < _FEWEST:
             continue
-        part = _first(seen, count)
+        part = seen.take(np.arange(count))
         try:
             transform = decoder.decode(part).transform
         except UsageError:
             continue
         found.append(Checkpoint(count, measured(unseen, transform, additive_fit(part), seed=seed)))
     return (*found, Checkpoint(len(seen), whole))
-
-
-def _first(samples: Samples, count: int) -> Samples:
-    """The first so many of them."""
-    rows = np.arange(count)
-    return replace(
-        samples,
-        masks=samples.masks[rows],
-        values=samples.values[rows],
-        variances=None if samples.variances is None else samples.variances[rows],
-        draws=None if samples.draws is None else samples.draws.take(rows),
-    )
 
 
 def additive_fit(seen: Samples) -> FourierTransform:

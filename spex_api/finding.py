@@ -6,6 +6,7 @@ What this module does not know: who answered, and what was paid.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -121,14 +122,15 @@ def find(design: Design, look: Look, *, answers: Evaluation, ordered: bool) -> F
         unseen = answers.samples(survey.plan, survey.held_out, ordered=ordered)
     recovery = look.decoder.decode(seen)
     additive = additive_fit(seen)
+    measure = partial(
+        measured,
+        surrogate=recovery.transform,
+        additive=additive,
+        seed=design.seed,
+        exhaustive=survey.exhaustive,
+    )
     if design.target is None or survey.exhaustive:
-        faithfulness = measured(
-            unseen,
-            recovery.transform,
-            additive,
-            seed=design.seed,
-            exhaustive=survey.exhaustive,
-        )
+        faithfulness = measure(unseen)
     else:
         faithfulness = looked_at(
             observed(unseen),
@@ -141,13 +143,7 @@ def find(design: Design, look: Look, *, answers: Evaluation, ordered: bool) -> F
     near = None
     if (survey.near & np.isfinite(answers.values)).sum() >= _FEWEST_NEAR:
         nearby = answers.samples(survey.plan, survey.near, ordered=ordered)
-        near = measured(
-            nearby,
-            recovery.transform,
-            additive,
-            seed=design.seed,
-            exhaustive=survey.exhaustive,
-        )
+        near = measure(nearby)
     return Finding(look, recovery, faithfulness, near, len(seen), design.target, seen, unseen)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from spex_api.indices import interactions
 
@@ -13,9 +13,24 @@ if TYPE_CHECKING:
     from spex_api.fidelity import Faithfulness
     from spex_api.transforms import Support
 
-__all__ = ["by_order", "cost", "effects", "harmless", "near", "provenance", "trust", "words"]
+__all__ = [
+    "by_order",
+    "cost",
+    "effects",
+    "grade",
+    "harmless",
+    "near",
+    "provenance",
+    "trust",
+    "words",
+]
 
 _GOOD, _FAIR = 0.8, 0.5
+_JUDGEMENTS = {
+    "good": "it speaks for the model",
+    "fair": "its strongest parts can be trusted, its details cannot",
+    "poor": "do not lean on it: ask more, or choose larger features",
+}
 _DOUBTFUL = 0.05
 _HEADINGS = {1: "alone", 2: "two together", 3: "three together"}
 
@@ -56,14 +71,7 @@ def trust(explanation: Explanation) -> str:
     faith = explanation.faithfulness
     if not math.isfinite(faith.value):
         return " ".join(filter(None, (explanation.status, explanation.ending)))
-    known = _of_what_can_be_known(faith)
-    judgement = (
-        "it speaks for the model"
-        if known >= _GOOD
-        else "its strongest parts can be trusted, its details cannot"
-        if known >= _FAIR
-        else "do not lean on it: ask more, or choose larger features"
-    )
+    judgement = _JUDGEMENTS[grade(faith)]
     said = (
         f"{_measured_on(explanation)}, the explanation accounts for {faith.value:.0%} of the "
         f"answer's variation (R² {faith}{_at_most(faith)}; features alone, without interactions: "
@@ -92,9 +100,10 @@ def trust(explanation: Explanation) -> str:
     return said
 
 
-def _of_what_can_be_known(faith: Faithfulness) -> float:
-    """R² as a share of what the luck of few draws leaves to be explained."""
-    return faith.value / faith.ceiling if faith.ceiling else faith.value
+def grade(faith: Faithfulness) -> Literal["good", "fair", "poor"]:
+    """How good an R² is, as a share of what the luck of few draws leaves to be explained."""
+    known = faith.value / faith.ceiling if faith.ceiling else faith.value
+    return "good" if known >= _GOOD else "fair" if known >= _FAIR else "poor"
 
 
 def _at_most(faith: Faithfulness) -> str:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["glance"]
 
 _STRONGEST = 3
-_GOOD, _FAIR = 0.8, 0.5
 
 _GLANCE = """<section class="glance" aria-label="At a glance">
 <div class="card answer"><h2>The answer</h2>{answer}</div>
@@ -81,7 +80,7 @@ def _sure(explanation: Explanation) -> str:
     where = "on masks it has seen" if faith.exhaustive else f"on {faith.num_masks} unseen masks"
     return (
         f'<p class="big">{faith.value:.2f} <span class="unit">R²</span></p>{charts.dial(faith)}'
-        f'<p class="standing {_grade(faith)}">{_STANDING[_grade(faith)]}</p>'
+        f'<p class="standing {story.grade(faith)}">{_STANDING[story.grade(faith)]}</p>'
         f"<p>90 % interval {faith.low:.2f} to {faith.high:.2f}, {where}.</p>{additive}"
         f"{_near(explanation.near)}"
     )
@@ -91,11 +90,11 @@ def _near(near: Faithfulness | None) -> str:
     """How far it holds for small edits, with a mark where it does not; "" where nobody looked."""
     if near is None or not math.isfinite(near.value):
         return ""
-    if _grade(near) == "good":
+    if story.grade(near) == "good":
         return f"<p>{near.value:.2f} near the whole prompt</p>"
     how = "Less so" if near.value > 0 else "Not so"
     said = f"{near.value:.2f}".replace("-", "−")
-    return f'<p class="standing {_grade(near)}">{how} near the whole prompt: {said}</p>'
+    return f'<p class="standing {story.grade(near)}">{how} near the whole prompt: {said}</p>'
 
 
 _STANDING = {
@@ -103,11 +102,6 @@ _STANDING = {
     "fair": "Trust its strongest parts, not its details.",
     "poor": "Do not lean on it.",
 }
-
-
-def _grade(faith: Faithfulness) -> str:
-    known = faith.value / faith.ceiling if faith.ceiling else faith.value
-    return "good" if known >= _GOOD else "fair" if known >= _FAIR else "poor"
 
 
 def _cost(explanation: Explanation) -> str:
