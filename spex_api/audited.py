@@ -5,9 +5,12 @@ What this module does not know: how cases are read, asked and allotted, and how 
 
 from __future__ import annotations
 
+import hashlib
+import math
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from spex_api.provenance import Cost
 
@@ -18,7 +21,15 @@ if TYPE_CHECKING:
     from spex_api.explanation import Explanation
     from spex_api.indices import Interval
 
-__all__ = ["Audit", "Audited", "Finding", "Standing"]
+__all__ = ["DOUBTFUL", "Audit", "Audited", "Finding", "Standing", "folder_of"]
+
+DOUBTFUL: Final = 0.5
+"""A case whose explanation accounts for a smaller share of the answer's variation is called so."""
+
+_FOLDER: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,47}")
+_MARKED: Final = re.compile(r".*-[0-9a-f]{16}|con|prn|aux|nul|com\d|lpt\d")
+"""What looks as if a digest had been added, and what is a device to Windows."""
+_READABLE: Final = 32
 
 
 class Standing(StrEnum):
@@ -50,6 +61,20 @@ class Audited:
     explanation: Explanation | None
     error: str = ""
 
+    @property
+    def known(self) -> float:
+        """The share of the answer's variation that is accounted for, 0 to 1: what it counts by.
+
+        R² on masks that the fit has not seen, of what few draws allow; 0 where it is worse than
+        the mean, or there is none. An answer that no mask moves is known whole.
+        """
+        if self.explanation is None:
+            return 0.0
+        faith = self.explanation.faithfulness
+        if not math.isfinite(faith.value):
+            return float(not self.explanation.transform.energy)
+        return min(1.0, max(0.0, faith.value / (faith.ceiling or 1.0)))
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -66,6 +91,9 @@ class Finding:
             None where it stands in too few.
         rest: the mean over the cases outside the slice, where it is one; else None.
         strongest: ids of cases in which it is strongest.
+        apart: the interval of the mean less the rest's, corrected likewise; None where there is no
+            rest, or too little of it.
+        looked_at: for how many findings the intervals are corrected.
     """
 
     kind: str
@@ -77,6 +105,8 @@ class Finding:
     interval: Interval | None = None
     rest: float | None = None
     strongest: tuple[str, ...] = ()
+    apart: Interval | None = None
+    looked_at: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,3 +130,19 @@ class Audit:
     ending: str = ""
     spec: JsonObject | None = None
     version: str = ""
+
+
+def folder_of(case_id: str) -> str:
+    """The name of a case's folder: safe on every system, readable, and no other case's.
+
+    A plain id is its own name. Any other one is told apart by a digest of it, since ids that differ
+    only in what is left out, or in upper and lower case, are one folder to some systems.
+
+    Args:
+        case_id: any text.
+    """
+    if _FOLDER.fullmatch(case_id) and not _MARKED.fullmatch(case_id):
+        return case_id
+    digest = hashlib.sha256(case_id.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    readable = re.sub("[^a-z0-9_]+", "-", case_id.lower())[:_READABLE].strip("-_")
+    return f"{readable or 'case'}-{digest}"
