@@ -1,10 +1,11 @@
 """Which masks to ask, for which decoder, and after how many of them to look.
 
-Without a target there is one look, at the end. With one there are several where a part of the plan
-is a plan as well: uniform masks. The codes of `SPEX` and the cube of `WalshHadamard` are whole or
-nothing, so who asks for these gets one look. "auto" looks at what a Gaussian process makes of
-uniform masks; where the budget goes further than such a process, coded masks make the last round,
-and the uniform ones serve their fit too. What this module does not know: answers.
+Without a target there is one look, at the end. With one, or where somebody else decides at a few
+stops whether to go on, there are several, where a part of the plan is a plan as well: uniform
+masks. The codes of `SPEX` and the cube of `WalshHadamard` are whole or nothing, so who asks for
+these gets one look. "auto" looks at what a Gaussian process makes of uniform masks; where a budget
+with a target goes further than such a process, coded masks make the last round, and the uniform
+ones serve their fit too. What this module does not know: answers.
 """
 
 from __future__ import annotations
@@ -68,6 +69,7 @@ def draw_design(
     seed: int,
     keep: float = HALF,
     target: float | None = None,
+    stops: tuple[int, ...] = (),
 ) -> Design:
     """The looks, and the survey that they look at.
 
@@ -78,6 +80,8 @@ def draw_design(
         seed: of everything that is drawn.
         keep: the probability with which masks keep each feature.
         target: the R² at which to stop, or None.
+        stops: after how many masks to look, where somebody else decides at each of these whether to
+            go on: ascending. With "auto" no mask of a code is asked then.
 
     Raises:
         UsageError: there is no such decoder, it does not take such masks, or a number is out of its
@@ -87,7 +91,10 @@ def draw_design(
     check_keep(keep)
     if target is not None:
         check_target(target)
-    looks = _looks(decoder, num_features, num_masks, keep, target)
+    if stops:
+        looks = _stops(decoder, num_features, num_masks, keep, stops)
+    else:
+        looks = _looks(decoder, num_features, num_masks, keep, target)
     survey = draw_survey(
         lambda count: _plan(looks, num_features, count, seed, keep),
         num_features=num_features,
@@ -116,6 +123,25 @@ def _looks(
         for count in planned_looks(num_features, total)[:-1]
     )
     return (*(look for look in early if takes_uniform_masks(look.decoder)), last)
+
+
+def _stops(
+    decoder: str | Decoder, num_features: int, num_masks: int, keep: float, stops: tuple[int, ...]
+) -> tuple[Look, ...]:
+    """A look at each of these, where the decoder can be stopped there, and one at the end."""
+    total = min(num_masks, 2 ** min(num_features, 60))
+    looks = (
+        Look(
+            count,
+            *choose_decoder(
+                decoder, num_features=num_features, num_queries=count, keep=keep, coded=False
+            ),
+        )
+        for count in (*(stop for stop in stops if stop < total), total)
+    )
+    return tuple(
+        look for look in looks if look.num_masks == total or takes_uniform_masks(look.decoder)
+    )
 
 
 def _plan(

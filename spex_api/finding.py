@@ -129,7 +129,8 @@ def find(design: Design, look: Look, *, answers: Evaluation, ordered: bool) -> F
         seed=design.seed,
         exhaustive=survey.exhaustive,
     )
-    if design.target is None or survey.exhaustive:
+    several = design.target is not None or len(design.looks) > 1
+    if survey.exhaustive or not several:
         faithfulness = measure(unseen)
     else:
         faithfulness = looked_at(

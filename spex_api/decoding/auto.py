@@ -40,7 +40,12 @@ _FEW_A_FEATURE = 4
 
 
 def choose_decoder(
-    name_or_decoder: str | Decoder, *, num_features: int, num_queries: int, keep: float = 0.5
+    name_or_decoder: str | Decoder,
+    *,
+    num_features: int,
+    num_queries: int,
+    keep: float = 0.5,
+    coded: bool = True,
 ) -> tuple[Decoder, str]:
     """The decoder that is asked for, or with "auto" the one that suits the numbers, and why.
 
@@ -56,6 +61,7 @@ def choose_decoder(
         num_queries: how many masks will be asked.
         keep: the probability with which they keep each feature. Codes are of one half, so with
             another a sparse regression takes the place of coded queries.
+        coded: whether "auto" may take coded queries, which are whole or nothing.
 
     Raises:
         UsageError: no decoder has this name, or the one that has it asks masks of its own, which
@@ -77,8 +83,9 @@ def choose_decoder(
         return WalshHadamard(), (
             f"{numbers}: all {2**num_features:,} masks are asked, which gives the exact transform."
         )
+    codes = coded and keep == 0.5
     if (
-        keep == 0.5
+        codes
         and num_queries < _FEW_A_FEATURE * num_features
         and _has_code(num_features, num_queries)
     ):
@@ -91,10 +98,15 @@ def choose_decoder(
             f"{numbers}: a Gaussian process in the Fourier domain explains most from up to "
             f"{_MOST_FOR_A_PROCESS:,}, unless a sparse fit predicts better."
         )
-    if keep != 0.5:
+    if not codes:
+        why = (
+            f"masks that keep each feature with probability {keep:g} are of no code."
+            if keep != 0.5
+            else "a code cannot be looked at before all of it is asked."
+        )
         return Lasso(), (
             f"{numbers}: beyond {_MOST_FOR_A_PROCESS:,} a Gaussian process takes too long, and "
-            f"masks that keep each feature with probability {keep:g} are of no code."
+            f"{why}"
         )
     return SPEX(), (
         f"{numbers}: beyond {_MOST_FOR_A_PROCESS:,} a Gaussian process takes too long, and coded "

@@ -17,7 +17,7 @@ from spex_api.querying.batches.opening import open_batches, run_name
 from spex_api.querying.budget import Budget
 from spex_api.querying.cache import Mode
 from spex_api.querying.policy import Meter
-from spex_api.querying.stack import Terms, open_stack
+from spex_api.querying.stack import Stack, Terms, open_stack
 from spex_api.querying.value_function import ValueFunction
 from spex_api.scores import Chosen, Seconded
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from spex_api.querying.adapter import Adapter
     from spex_api.scores import Score
 
-__all__ = ["open_function"]
+__all__ = ["check_asked", "function_on", "open_function"]
 
 
 @asynccontextmanager
@@ -62,17 +62,49 @@ async def open_function(
         CacheMiss: what it must know is not on disk, and no connection may be opened.
         AdapterError: the endpoint failed.
     """
-    _check(prompt, model, budget)
-    meter = Meter()
+    check_asked(prompt, model, budget)
+    async with (
+        open_stack(model, budget=budget, meter=Meter(), terms=terms, on_event=on_event) as stack,
+        function_on(
+            stack, prompt, score=score, terms=terms, run=run, on_event=on_event
+        ) as function,
+    ):
+        yield function
+
+
+@asynccontextmanager
+async def function_on(
+    stack: Stack,
+    prompt: Prompt,
+    *,
+    score: Score,
+    terms: Terms,
+    run: tuple[str, ...] = (),
+    on_event: EventHandler = ignore,
+) -> AsyncIterator[ValueFunction]:
+    """The same on policies that stand already, and that others may share.
+
+    Args:
+        stack: who is asked, behind its policies.
+        prompt: what is asked, and which parts of it may be masked.
+        score: the number in an answer.
+        terms: on what terms the model is asked; what the stack has of them, it keeps.
+        run: what else makes this run what it is: a batch that was left open is found by it.
+        on_event: is told what happens.
+
+    Raises:
+        UsageError: the score's second model meets a cap in dollars and has no known price, or a
+            batch is asked for that the endpoint does not take.
+        ScoreError: the endpoint does not answer with what the score must know first.
+        CacheMiss: what it must know is not on disk, and no connection may be opened.
+        AdapterError: the endpoint failed.
+    """
     async with AsyncExitStack() as opened:
-        stack = await opened.enter_async_context(
-            open_stack(model, budget=budget, meter=meter, terms=terms, on_event=on_event)
-        )
         first = ValueFunction(
             prompt,
             stack.adapter,
             score,
-            meter,
+            stack.adapter.meter,
             stack.concurrency,
             on_event,
             usd_cap=stack.ledger.budget.usd,
@@ -104,13 +136,18 @@ async def open_function(
         yield function
 
 
-def _check(prompt: object, model: object, budget: object) -> None:
+def check_asked(prompt: object, model: object, budget: object) -> None:
     """Refuses, in a sentence, what is none of these: each is easily mistaken for another.
+
+    Args:
+        prompt: what should be a prompt; None where there is none yet.
+        model: what should be a model's name or an adapter.
+        budget: what should be a budget.
 
     Raises:
         UsageError: one is of another kind.
     """
-    if not isinstance(prompt, Prompt):
+    if prompt is not None and not isinstance(prompt, Prompt):
         raise UsageError(
             f"{prompt!r} is no prompt.",
             advice='Make one: Prompt.from_template("… {text}", text=…), or from_openai(messages).',
