@@ -125,7 +125,7 @@ class Audit:
 
     cases: tuple[Audited, ...]
     findings: tuple[Finding, ...] = ()
-    usage: Cost = Cost()
+    usage: Cost = field(default_factory=Cost)
     complete: bool = True
     ending: str = ""
     spec: JsonObject | None = None
