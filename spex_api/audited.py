@@ -62,6 +62,16 @@ class Audited:
     error: str = ""
 
     @property
+    def folder(self) -> str:
+        """The name of the folder with its explanation; see `folder_of`."""
+        return folder_of(self.case_id)
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether less than half of its answer's variation is accounted for."""
+        return self.known < DOUBTFUL
+
+    @property
     def known(self) -> float:
         """The share of the answer's variation that is accounted for, 0 to 1: what it counts by.
 

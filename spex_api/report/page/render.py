@@ -6,11 +6,7 @@ one script by their hashes. What this module does not know: what is told in each
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from functools import cache
 from html import escape
-from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from spex_api.report.page import sections
@@ -18,6 +14,7 @@ from spex_api.report.page.facts import embedded, facts
 from spex_api.report.page.few import Few
 from spex_api.report.page.markup import names_of, safe
 from spex_api.report.page.prompt import drawn
+from spex_api.report.page.resources import digest, resource
 from spex_api.report.page.stage import staged
 from spex_api.report.page.summary import glance
 from spex_api.report.page.tables import Listed
@@ -82,25 +79,14 @@ def framed(explanation: Explanation) -> str:
 
 
 def _page(explanation: Explanation, content: str, *, few: Few, kind: str = "") -> str:
-    style, script = _resource("report.css"), _resource("report.js")
+    style, script = resource("report.css"), resource("report.js")
     return _PAGE.format(
         model=safe(explanation.provenance.model),
         style=style,
-        style_hash=_hash(style),
+        style_hash=digest(style),
         script=script,
-        script_hash=_hash(script),
+        script_hash=digest(script),
         kind=kind,
         content=content,
         facts=embedded(facts(explanation, threshold=few.threshold)),
     )
-
-
-@cache
-def _resource(name: str) -> str:
-    return files(__package__).joinpath(name).read_text(encoding="utf-8")
-
-
-def _hash(text: str) -> str:
-    """By which a policy knows a script or a style sheet (CSP level 2)."""
-    digest = hashlib.sha256(text.encode()).digest()
-    return f"'sha256-{base64.b64encode(digest).decode()}'"
