@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -20,16 +20,35 @@ from spex_api.score_table import ScoreTable
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["ExplainSpec", "Tables", "check_spec", "read_spec"]
+__all__ = [
+    "BudgetTable",
+    "CacheTable",
+    "DecodeTable",
+    "ExplainSpec",
+    "LimitsTable",
+    "MasksTable",
+    "PricesTable",
+    "Table",
+    "Tables",
+    "VerifyTable",
+    "check_spec",
+    "check_tables",
+    "first_fault",
+    "read_spec",
+    "read_tables",
+]
 
 Tables = dict[str, Any]
+_Spec = TypeVar("_Spec", bound="Table")
 
 
-class _Table(BaseModel):
+class Table(BaseModel):
+    """A table of a spec file: of known keys, and unchanging."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class LimitsTable(_Table):
+class LimitsTable(Table):
     """`[limits]`: what the endpoint bears; what is left out is learned from its answers."""
 
     requests_per_minute: float | None = Field(default=None, gt=0)
@@ -39,7 +58,7 @@ class LimitsTable(_Table):
     concurrency: int | None = Field(default=None, ge=1)
 
 
-class BudgetTable(_Table):
+class BudgetTable(Table):
     """`[budget]`: what the run may take."""
 
     requests: int = Field(default=1000, ge=1)
@@ -48,7 +67,7 @@ class BudgetTable(_Table):
     target_faithfulness: float | None = Field(default=None, gt=0, lt=1)
 
 
-class PricesTable(_Table):
+class PricesTable(Table):
     """`[prices]`: dollars a million tokens, where the price list is wrong or knows none."""
 
     input: float | None = Field(default=None, ge=0)
@@ -57,19 +76,19 @@ class PricesTable(_Table):
     cache_write: float | None = Field(default=None, ge=0)
 
 
-class CacheTable(_Table):
+class CacheTable(Table):
     """`[cache]`: what is kept on disk."""
 
     store_prompts: bool = True
 
 
-class MasksTable(_Table):
+class MasksTable(Table):
     """`[masks]`: how masks are drawn."""
 
     keep: float = Field(default=0.5, ge=0.5, le=0.95)
 
 
-class DecodeTable(_Table):
+class DecodeTable(Table):
     """`[decode]`: how interactions are found and told."""
 
     decoder: str = "auto"
@@ -77,13 +96,13 @@ class DecodeTable(_Table):
     order: int = Field(default=2, ge=1)
 
 
-class VerifyTable(_Table):
+class VerifyTable(Table):
     """`[verify]`: how much of the budget tests what the explanation claims; 0 tests nothing."""
 
     requests: int = Field(default=0, ge=0)
 
 
-class ExplainSpec(_Table):
+class ExplainSpec(Table):
     """A whole file."""
 
     model: str = "local"
@@ -113,6 +132,11 @@ def read_spec(path: Path, overrides: Tables | None = None) -> ExplainSpec:
     changed = (overrides or {}).get("prompt", {})
     if changed.get("text") is not None and isinstance(tables.get("prompt"), dict):
         tables["prompt"].pop("text_file", None)
+    if _names_prompts(tables):
+        raise SpecError(
+            f"{path} is the spec of an audit: it names prompts, of which there are many.",
+            advice=f"Audit them: spex audit {path}",
+        )
     spec = check_spec(_merged(tables, overrides or {}), source=str(path))
     return spec.model_copy(update={"prompt": spec.prompt.with_files_read(path)})
 
@@ -127,10 +151,42 @@ def check_spec(tables: Tables, *, source: str) -> ExplainSpec:
     Raises:
         SpecError: they say something that is not understood.
     """
+    return check_tables(ExplainSpec, tables, source=source)
+
+
+def read_tables(path: Path, overrides: Tables) -> Tables:
+    """The tables in a file, and over them others.
+
+    Args:
+        path: the file.
+        overrides: tables whose keys go before the file's; None stands for no override.
+
+    Raises:
+        SpecError: the file cannot be read, or is no TOML.
+    """
+    return _merged(_load(path), overrides)
+
+
+def check_tables(kind: type[_Spec], tables: Tables, *, source: str) -> _Spec:
+    """The spec of a kind that these tables say.
+
+    Args:
+        kind: the spec's model.
+        tables: as TOML gives them; a key that is None is not there.
+        source: where they come from, for an error's text.
+
+    Raises:
+        SpecError: they say something that is not understood.
+    """
     try:
-        return ExplainSpec.model_validate(_merged({}, tables))
+        return kind.model_validate(_merged({}, tables))
     except ValidationError as error:
-        raise SpecError(f"{source}: {_first_fault(error)}") from None
+        raise SpecError(f"{source}: {first_fault(error, kind)}") from None
+
+
+def _names_prompts(tables: Tables) -> bool:
+    prompt = tables.get("prompt")
+    return "prompts" in tables or (isinstance(prompt, dict) and "prompts" in prompt)
 
 
 def _merged(tables: Tables, overrides: Tables) -> Tables:
@@ -151,8 +207,13 @@ def _load(path: Path) -> Tables:
         raise SpecError(f"{path} is no TOML: {error}.") from None
 
 
-def _first_fault(error: ValidationError) -> str:
-    """The first thing wrong with a file, in a sentence that names the place."""
+def first_fault(error: ValidationError, kind: type[BaseModel]) -> str:
+    """The first thing wrong with tables, in a sentence that names the place.
+
+    Args:
+        error: pydantic's.
+        kind: the model that they should have been of.
+    """
     # A misspelt key is also a missing one: the misspelling is the fault to tell.
     fault = min(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden")
     if fault["type"] == MISFIT:
@@ -160,9 +221,11 @@ def _first_fault(error: ValidationError) -> str:
     *above, key = (str(part) for part in fault["loc"])
     table = f"[{'.'.join(above)}]" if above else "the file"
     if fault["type"] == "extra_forbidden":
-        near = get_close_matches(key, _known_keys(above), n=1, cutoff=0.5)
+        near = get_close_matches(key, _known_keys(kind, above), n=1, cutoff=0.5)
         hint = (
-            f" Did you mean {near[0]!r}?" if near else f" It has {', '.join(_known_keys(above))}."
+            f" Did you mean {near[0]!r}?"
+            if near
+            else f" It has {', '.join(_known_keys(kind, above))}."
         )
         return f"unknown key {key!r} in {table}.{hint}"
     if fault["type"] == "missing":
@@ -170,8 +233,8 @@ def _first_fault(error: ValidationError) -> str:
     return f"{key!r} in {table}: {fault['msg']}, not {fault['input']!r}."
 
 
-def _known_keys(above: list[str]) -> list[str]:
-    model: type[BaseModel] = ExplainSpec
+def _known_keys(kind: type[BaseModel], above: list[str]) -> list[str]:
+    model = kind
     for part in above:
         annotation = model.model_fields[part].annotation
         if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):

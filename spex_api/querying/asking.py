@@ -22,7 +22,7 @@ from spex_api.querying.value_function import ValueFunction
 from spex_api.scores import Chosen, Seconded
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from spex_api.querying.adapter import Adapter
     from spex_api.scores import Score
@@ -80,6 +80,7 @@ async def function_on(
     score: Score,
     terms: Terms,
     run: tuple[str, ...] = (),
+    second: Callable[[str], Awaitable[Stack]] | None = None,
     on_event: EventHandler = ignore,
 ) -> AsyncIterator[ValueFunction]:
     """The same on policies that stand already, and that others may share.
@@ -90,6 +91,7 @@ async def function_on(
         score: the number in an answer.
         terms: on what terms the model is asked; what the stack has of them, it keeps.
         run: what else makes this run what it is: a batch that was left open is found by it.
+        second: opens a second model by its name, where several functions share it.
         on_event: is told what happens.
 
     Raises:
@@ -116,11 +118,12 @@ async def function_on(
             on_event(Notice(function.score.reason))
         if isinstance(function.score, Seconded):
             name = function.score.second_model
-            beside = (
-                await opened.enter_async_context(stack.beside(name, on_event=on_event))
-                if name
-                else stack
-            )
+            if not name:
+                beside = stack
+            elif second is not None:
+                beside = await second(name)
+            else:
+                beside = await opened.enter_async_context(stack.beside(name, on_event=on_event))
             function = replace(function, second=beside.adapter, second_price=beside.price)
         if terms.batch and stack.adapter.mode is not Mode.REPLAY:
             named = run_name(stack.adapter, repr(prompt), repr(score), *run)

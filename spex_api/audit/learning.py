@@ -1,0 +1,139 @@
+"""How faithful a prompt's surrogate is to become: from its looks so far, and from all others'.
+
+Faithfulness is taken to grow with the number of masks `n` as a saturating curve, one of the
+families that learning curves follow (Viering and Loog, "The shape of learning curves: a review",
+2023)::
+
+    R²(n) = A n² / (n² + (h p)²)
+
+where `p` is the number of features, `A` what can be reached at all, and `h` how many masks a
+feature take it half the way. What is believed of `A` and `h` is a weight on each point of a grid:
+first what is usual, which the looks at prompts of about as many features teach (empirical Bayes;
+Efron and Morris 1975), then, by Bayes' rule, what the prompt's own looks say, each as loudly as its
+held-out masks allow.
+
+What this module does not know: what a query costs, and who is asked next.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+__all__ = ["Beliefs", "Learner", "Shown"]
+
+_CEILINGS: Final = np.linspace(0.0, 1.0, 21)
+_HALVES: Final = np.array([1.0, 1.5, 2.0, 3.0, 4.5, 6.5, 10.0, 15.0, 25.0])
+_USUAL_HALF: Final = 3.0
+_SPREAD: Final = 0.6
+"""Of the logarithm of `h`, before any prompt was looked at."""
+_HIGH: Final = 2.0
+"""The power of `A` by which high ceilings are the usual ones, before any prompt was looked at."""
+_PRIOR_WORTH: Final = 4.0
+"""As many prompts count as much as what is usual before."""
+_ALIKE: Final = 0.5
+"""Prompts whose numbers of features differ by e^½ teach of each other by e^-½ as much."""
+_FIT_NOISE: Final = 1.5
+"""Fits to as many other masks differ in R² by about this over the root of their number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What one look showed.
+
+    Attributes:
+        num_masks: after how many masks.
+        value: R² on masks that the fit has not seen; NaN where it cannot be measured.
+        error: its standard error.
+    """
+
+    num_masks: int
+    value: float
+    error: float
+
+
+@dataclass(frozen=True, slots=True)
+class Learner:
+    """A prompt that is being learned.
+
+    Attributes:
+        num_features: how many features it has.
+        shown: what its looks showed, in their order.
+    """
+
+    num_features: int
+    shown: tuple[Shown, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Beliefs:
+    """What is believed of each prompt.
+
+    Attributes:
+        weights: shape (num_prompts, num_ceilings, num_halves); each prompt's sum to 1.
+        features: shape (num_prompts,), how many each has.
+    """
+
+    weights: NDArray[np.float64]
+    features: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, learners: Sequence[Learner]) -> Beliefs:
+        """What their looks teach of each of them."""
+        usual = _usual()
+        said = np.array([_likelihood(learner) for learner in learners])
+        features = np.array([learner.num_features for learner in learners], dtype=np.float64)
+        seen = np.array([any(map(_measured, learner.shown)) for learner in learners])
+        taught = np.broadcast_to(usual, said.shape)
+        if seen.any():
+            each = _normalised(usual * said[seen])
+            near = np.exp(-0.5 * (np.log(features[:, None] / features[seen]) / _ALIKE) ** 2)
+            total = _PRIOR_WORTH + near.sum(axis=1)
+            taught = _PRIOR_WORTH * usual + np.einsum("ij,jkl->ikl", near, each)
+            taught = taught / total[:, None, None]
+        return cls(_normalised(taught * said), features)
+
+    def expected(self, at: int, num_masks: int) -> float:
+        """The faithfulness that one of them is to have after so many masks."""
+        return float((self.weights[at] * _curve(num_masks / self.features[at])).sum())
+
+
+def _usual() -> NDArray[np.float64]:
+    """What is believed before any look: a high ceiling, and a few masks a feature."""
+    halves = np.exp(-0.5 * (np.log(_HALVES / _USUAL_HALF) / _SPREAD) ** 2)
+    usual: NDArray[np.float64] = _normalised(_CEILINGS[None, :, None] ** _HIGH * halves)[0]
+    return usual
+
+
+def _likelihood(learner: Learner) -> NDArray[np.float64]:
+    """How well each point of the grid says what the looks showed: normal errors."""
+    said = np.zeros((len(_CEILINGS), len(_HALVES)))
+    for shown in filter(_measured, learner.shown):
+        variance = shown.error**2 + _FIT_NOISE**2 / shown.num_masks
+        curve = _curve(shown.num_masks / learner.num_features)
+        said -= (shown.value - curve) ** 2 / (2 * variance)
+    return np.exp(said - said.max())
+
+
+def _curve(masks_per_feature: float) -> NDArray[np.float64]:
+    """Shape (num_ceilings, num_halves): R² after so many masks a feature."""
+    squared = masks_per_feature**2
+    share: NDArray[np.float64] = squared / (squared + _HALVES**2)
+    return _CEILINGS[:, None] * share
+
+
+def _measured(shown: Shown) -> bool:
+    return math.isfinite(shown.value) and math.isfinite(shown.error)
+
+
+def _normalised(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    scaled: NDArray[np.float64] = weights / weights.sum(axis=(1, 2), keepdims=True)
+    return scaled

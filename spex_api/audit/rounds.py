@@ -1,0 +1,156 @@
+"""Who is asked when: the first prompt finds out what the endpoint gives, then all go in rounds.
+
+Every round is decided before its first request, by what all looks so far have shown; whoever is
+faster in it changes nothing. What this module does not know: how one prompt is asked, and by what a
+round is decided (`allotment`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from dataclasses import dataclass
+from statistics import fmean
+from typing import TYPE_CHECKING, Final
+
+from spex_api.audit.allotment import allot, is_hopeless
+from spex_api.audit.inquiring import Inquiring
+from spex_api.audited import Standing
+from spex_api.errors import Unavailable
+from spex_api.events import Notice
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from spex_api.audit.board import Board
+
+__all__ = ["Rounds"]
+
+_AT_ONCE: Final = 16
+"""Prompts at the most that are asked side by side: enough that somebody always has a question."""
+_GONE: Final = 5
+"""So many prompts one after another that find nobody: the endpoint is gone."""
+
+
+@dataclass(slots=True)
+class Rounds:
+    """The rounds of an audit; what they have come to changes.
+
+    Attributes:
+        every: the prompts, in their order.
+        board: where it is told how far they are.
+        budget: how many requests they may take together.
+        at_once: how many requests may be under way.
+    """
+
+    every: list[Inquiring]
+    board: Board
+    budget: int
+    at_once: int
+    _number: int = 0
+    _num_gone: int = 0
+
+    async def run(self) -> None:
+        """Opens all, and asks them in rounds for as long as it pays and the budget goes.
+
+        Raises:
+            SpexError: any prompt would meet it, or all have met the like.
+        """
+        await self._first()
+        await self._each([each for each in self.every if each.fresh], Inquiring.open)
+        self._raise_if_all_failed()
+        while going := self._going():
+            self._tell(going)
+            await self._each(going, Inquiring.look)
+            self._raise_if_all_failed()
+            if any(each.standing is Standing.ENDED for each in self.every):
+                break
+        self._close()
+
+    async def _first(self) -> None:
+        """Finds out what the endpoint gives, by the first prompt that can be asked at all."""
+        for each in self.every:
+            await self._each([each], Inquiring.open)
+            if each.standing is None:
+                await self._each([each], Inquiring.probe)
+            if not each.failed:
+                return
+
+    def _going(self) -> list[Inquiring]:
+        """Who goes on to the next look."""
+        left = self.budget - sum(each.charged for each in self.every)
+        courses = [each.course for each in self.every]
+        return [self.every[at] for at in allot(courses, left=left)]
+
+    async def _each(
+        self, going: list[Inquiring], do: Callable[[Inquiring], Awaitable[None]]
+    ) -> None:
+        """Does it with each, a few at a time; one that fails does not stop the others.
+
+        Raises:
+            SpexError: any prompt would meet it.
+        """
+        queue = iter(going)
+
+        async def work() -> None:
+            for each in queue:
+                await do(each)
+                self._watch(each)
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in going[: min(self.at_once, _AT_ONCE)]:
+                    group.create_task(work())
+        except BaseExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+
+    def _watch(self, each: Inquiring) -> None:
+        """Counts those that found nobody, one after another.
+
+        Raises:
+            Unavailable: they are too many.
+        """
+        gone = isinstance(each.error, Unavailable)
+        self._num_gone = self._num_gone + 1 if gone else 0
+        if gone and self._num_gone >= _GONE and each.error is not None:
+            raise each.error
+
+    def _raise_if_all_failed(self) -> None:
+        """Raises what went wrong with the first, where nothing came of any.
+
+        Raises:
+            SpexError: it.
+        """
+        first = self.every[0]
+        if first.error is None or any(not each.failed or each.course.shown for each in self.every):
+            return
+        if len(self.every) > 1:
+            first.error.cause = (
+                f"None of {len(self.every)} prompts could be explained. What went wrong with the "
+                f"first ({first.case.case_id}): {first.error.cause}"
+            )
+        raise first.error
+
+    def _close(self) -> None:
+        """Says of those that are left how they ended."""
+        courses = [each.course for each in self.every]
+        targeted = any(each.terrain.target is not None for each in self.every)
+        for each in self.every:
+            if each.standing is not None:
+                continue
+            if not each.course.shown:
+                each.close(Standing.ENDED)
+            elif is_hopeless(each.course, courses):
+                each.close(Standing.HOPELESS)
+            else:
+                each.close(Standing.ENDED if targeted else Standing.ENOUGH)
+
+    def _tell(self, going: list[Inquiring]) -> None:
+        self._number += 1
+        open_masks = sum(each.course.looks[-1] for each in self.every if each.course.looks)
+        self.board.total = min(open_masks, self.budget)
+        known = [each.faithfulness for each in self.every if each.course.shown]
+        known = [value for value in known if math.isfinite(value)]
+        so_far = f" Mean faithfulness so far: {fmean(known):.2f}." if known else ""
+        many = f"{len(going):,} of {len(self.every):,} prompts"
+        self.board.on_event(Notice(f"Round {self._number}: {many} are asked further.{so_far}"))
