@@ -10,6 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from spex_api.audit.auditing import audit, audit_sync
+    from spex_api.audited import Audit
     from spex_api.causes.confirming import verify, verify_sync
     from spex_api.comparing import Comparison, compare
     from spex_api.errors import SpexError
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Adapter",
+    "Audit",
     "Auto",
     "Budget",
     "Comparison",
@@ -71,6 +74,8 @@ __all__ = [
     "TargetLogProb",
     "ToolCalled",
     "Words",
+    "audit",
+    "audit_sync",
     "compare",
     "explain",
     "explain_function",
@@ -89,6 +94,7 @@ __all__ = [
 
 _HOMES = {
     "Adapter": "querying.adapter",
+    "Audit": "audited",
     "Auto": "scores",
     "Budget": "querying.budget",
     "Comparison": "comparing",
@@ -114,6 +120,8 @@ _HOMES = {
     "TargetLogProb": "scores",
     "ToolCalled": "scores",
     "Words": "scores",
+    "audit": "audit.auditing",
+    "audit_sync": "audit.auditing",
     "compare": "comparing",
     "explain": "explainer",
     "explain_function": "explainer",

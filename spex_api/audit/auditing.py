@@ -280,13 +280,13 @@ def _audit(
 def _ending(cases: list[Audited], requests: int, budget: int) -> str:
     """How it ended, in a sentence."""
     counts = Counter(case.standing for case in cases)
-    how = ", ".join(f"{counts[each]} {each}" for each in Standing if counts[each])
+    how = "; ".join(f"{counts[each]:,}: {each}" for each in Standing if counts[each])
     known = [
         (case.explanation.faithfulness.value, case.case_id)
         for case in cases
         if case.explanation is not None and math.isfinite(case.explanation.faithfulness.value)
     ]
-    said = f"{requests:,} of {budget:,} requests; of {len(cases):,} prompts: {how}."
+    said = f"Took {requests:,} of {budget:,} requests. Of {len(cases):,} prompts {how}."
     if known:
         worst, name = min(known)
         mean = fmean(value for value, _ in known)

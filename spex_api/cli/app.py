@@ -7,6 +7,7 @@ import sys
 import typer
 
 from spex_api import errors
+from spex_api.cli.audit import audit
 from spex_api.cli.batch import batch_app
 from spex_api.cli.cache import cache_app
 from spex_api.cli.calls import calls_app
@@ -29,6 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(explain)
+app.command()(audit)
 app.command()(plan)
 app.command()(probe)
 app.command()(replay)

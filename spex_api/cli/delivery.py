@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from spex_api.completions import JsonObject
     from spex_api.explanation import Explanation
 
-__all__ = ["INTERRUPTED", "check_folder", "deliver"]
+__all__ = ["INTERRUPTED", "PARTIAL", "check_folder", "deliver"]
 
 INTERRUPTED: Final = 130
-_PARTIAL: Final = 3
+PARTIAL: Final = 3
 """The exit status of a run that its budget ended, with a partial result saved."""
 
 
@@ -72,4 +72,4 @@ def deliver(
             said = f"This run is {run}; from disk alone again: spex replay {run}"
             console.print(said, style="dim", highlight=False)
     if not explanation.complete:
-        raise typer.Exit(_PARTIAL)
+        raise typer.Exit(PARTIAL)

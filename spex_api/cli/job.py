@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from spex_api.scores import Score
     from spex_api.spec import PricesTable
 
-__all__ = ["Job", "explained", "job_of", "read_job"]
+__all__ = ["Job", "explained", "job_of", "price_of", "read_job"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ def job_of(spec: ExplainSpec) -> Job:
         score=score_of(spec.score),
         budget=Budget(requests=caps.requests, tokens=caps.tokens, usd=caps.usd),
         limits=Limits(**limits),
-        price=_price(spec.prices),
+        price=price_of(spec.prices),
     )
 
 
@@ -163,7 +163,12 @@ def _tested(
     )
 
 
-def _price(table: PricesTable) -> Price | None:
+def price_of(table: PricesTable) -> Price | None:
+    """The price that a table says, or None where it says none.
+
+    Raises:
+        SpecError: it says half of one.
+    """
     if table.input is None and table.output is None:
         return None
     if table.input is None or table.output is None:

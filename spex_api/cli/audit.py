@@ -1,0 +1,156 @@
+"""`spex audit`: many prompts under one budget, from a file with a row a prompt."""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from spex_api.audit_file import AUDIT, case_folder, write_audit
+from spex_api.audited import Standing
+from spex_api.cli import flags
+from spex_api.cli.audit_job import audited, read_audit_job
+from spex_api.cli.delivery import INTERRUPTED, PARTIAL, check_folder
+from spex_api.cli.lines import write_json
+from spex_api.cli.progress import ProgressLine
+from spex_api.errors import SpecError
+from spex_api.querying.answers.store import DiskStore, answers_folder
+from spex_api.report import audit_machine, audit_terminal
+
+if TYPE_CHECKING:
+    from spex_api.audited import Audit
+
+__all__ = ["audit", "deliver_audit"]
+
+_RESUME = (
+    "spex: Stopped. Every answer that came is on disk: the same command goes on from there, and "
+    "pays for nothing twice."
+)
+
+
+def audit(
+    spec: Annotated[Path, typer.Argument(help="A TOML file that names the prompts' file.")],
+    *,
+    model: flags.Model = None,
+    requests: flags.Requests = None,
+    tokens: flags.Tokens = None,
+    usd: flags.Usd = None,
+    target_faithfulness: flags.TargetFaithfulness = None,
+    most: Annotated[
+        int | None, typer.Option(help="How many masks a prompt may be asked at the most.")
+    ] = None,
+    keep: flags.Keep = None,
+    decoder: flags.Decoder = None,
+    index: flags.Index = None,
+    order: flags.Order = None,
+    seed: flags.Seed = None,
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="Ask all anew, whatever is on disk.")
+    ] = False,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="How many processes decode; by default one a core, 0 decodes in threads."
+        ),
+    ] = None,
+    bundle: Annotated[
+        Path | None,
+        typer.Option(help="Also write all evidence into this file, for spex replay elsewhere."),
+    ] = None,
+    out: flags.Out = Path(),
+    json: flags.Json = False,
+) -> None:
+    """Explains many prompts under one budget.
+
+    Each prompt is asked as far as that gains more than elsewhere. Prints what matters again and
+    again; writes index.html, audit.json and a folder a prompt. Answers are kept on disk: stopped,
+    the same command goes on, and sends nothing twice.
+    """
+    tables = flags.tables(
+        model=model,
+        requests=requests,
+        tokens=tokens,
+        usd=usd,
+        target_faithfulness=target_faithfulness,
+        keep=keep,
+        decoder=decoder,
+        index=index,
+        order=order,
+        seed=seed,
+    )
+    overrides = {key: tables[key] for key in ("model", "seed", "budget", "masks", "decode")}
+    job = read_audit_job(spec, {**overrides, "audit": {"most": most}})
+    check_folder(out)
+    if bundle is not None:
+        check_folder(bundle.parent)
+    if processes is None:
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        processes = cores or 0
+    try:
+        with ProgressLine(Console(stderr=True)) as line:
+            done = audited(
+                job,
+                mode="refresh" if refresh else "live",
+                processes=processes,
+                on_event=line.draw,
+            )
+    except KeyboardInterrupt:
+        Console(stderr=True).print(_RESUME)
+        raise typer.Exit(INTERRUPTED) from None
+    deliver_audit(done, out, json=json, bundle=bundle)
+
+
+def deliver_audit(done: Audit, out: Path, *, json: bool, bundle: Path | None = None) -> None:
+    """Writes all files, and tells the story or the JSON object.
+
+    Args:
+        done: what came out.
+        out: the folder that receives the files.
+        json: whether stdout is for a machine.
+        bundle: the file that receives the evidence, if one is to.
+
+    Raises:
+        SpecError: a file cannot be written.
+        Exit: the result is partial.
+    """
+    try:
+        _write(done, out)
+        if bundle is not None:
+            _write_bundle(done, out, bundle)
+    except OSError as error:
+        raise SpecError(
+            f"What came out cannot be written to {out}: {error.strerror or error}.",
+            safe="Every answer is on disk.",
+            advice="Make room there, or give another --out: the same command pays nothing again.",
+        ) from None
+    if json:
+        write_json(audit_machine.told(done))
+    else:
+        console = Console()
+        audit_terminal.render(done, console)
+        written = f"Wrote {out / 'index.html'} and {out / AUDIT}"
+        more = f", and {bundle}" if bundle else ""
+        console.print(f"{written}{more}.", style="dim", markup=False)
+    if any(case.standing is Standing.ENDED for case in done.cases):
+        raise typer.Exit(PARTIAL)
+
+
+def _write(done: Audit, out: Path) -> None:
+    from spex_api.report.index_page import render  # noqa: PLC0415 - only who audits pays for it
+
+    write_audit(done, out)
+    for case in done.cases:
+        if case.explanation is not None:
+            case.explanation.to_html(case_folder(out, case.case_id) / "report.html")
+    (out / "index.html").write_text(render(done), encoding="utf-8")
+
+
+def _write_bundle(done: Audit, out: Path, bundle: Path) -> None:
+    bundling = import_module("spex_api.audit.bundle")
+    with closing(DiskStore(answers_folder())) as store:
+        bundling.write_bundle(done, out, bundle, store)
