@@ -23,8 +23,9 @@ from spex_api.audit.beside import decoding_beside
 from spex_api.audit.board import Board
 from spex_api.audit.cases import ID, Case, cases_of, check_columns, read_cases
 from spex_api.audit.findings import find_findings
-from spex_api.audit.inquiring import Inquiring, Terrain
+from spex_api.audit.inquiring import Inquiring
 from spex_api.audit.rounds import Rounds
+from spex_api.audit.terrain import Terrain
 from spex_api.audited import Audit, Audited, Standing
 from spex_api.errors import UsageError
 from spex_api.events import EventHandler, ignore
@@ -179,7 +180,7 @@ async def audit(
             Inquiring(case, terrain, board.listen(case.case_id), meter=board.meter_of(case.case_id))
             for case in cases
         ]
-        rounds = Rounds(every, board, budget=budget.requests, at_once=stack.concurrency)
+        rounds = Rounds(every, board, budget=budget, at_once=stack.concurrency)
         await rounds.run()
         # One after another: what interactions are is computed here, of one prompt at a time.
         audited = [await asyncio.to_thread(each.audited) for each in every]

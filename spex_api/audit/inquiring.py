@@ -17,10 +17,12 @@ from spex_api.audit.learning import Shown
 from spex_api.audited import Audited, Standing
 from spex_api.design import draw_design
 from spex_api.errors import (
+    AdapterError,
     BadRequest,
     BudgetExhausted,
     BudgetTooSmall,
     CacheMiss,
+    EndpointUnfit,
     MalformedReply,
     PromptError,
     ScoreError,
@@ -39,69 +41,26 @@ from spex_api.querying.unasked import ALL_ASKED, Unasked
 from spex_api.querying.value_function import Evaluation
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
-    from contextlib import AsyncExitStack
+    from collections.abc import Awaitable
 
-    from spex_api.audit.beside import Beside
     from spex_api.audit.cases import Case
-    from spex_api.decoding.decoder import Decoder
+    from spex_api.audit.terrain import Terrain
     from spex_api.design import Design
     from spex_api.events import EventHandler
     from spex_api.explanation import Explanation
     from spex_api.finding import Finding
     from spex_api.prompts import Prompt
-    from spex_api.querying.stack import Stack, Terms
     from spex_api.querying.value_function import ValueFunction
-    from spex_api.scores import Score
 
-__all__ = ["Inquiring", "Terrain"]
+__all__ = ["Inquiring"]
 
 _MASKS_PER_FEATURE: Final = 20
 _FEWEST: Final = 300
 _MOST: Final = 4000
 _NOT_OPENED: Final = Course(1, (), closed=True)
 _LEAST: Final = 1e-6
-
-
-@dataclass(frozen=True, slots=True)
-class Terrain:
-    """What all prompts of an audit are asked under.
-
-    Attributes:
-        stack: the model behind its policies: one cap, one limiter, one cache.
-        terms: on what terms it is asked.
-        budget: the cap of all together.
-        score: the number in an answer.
-        make: the prompt of a row.
-        decoder: as `explain` takes it.
-        index: the interaction index.
-        order: the size of the largest interactions.
-        seed: of everything that is drawn.
-        keep: the probability with which masks keep each part.
-        most: how many masks a prompt may be asked at the most; None says it by its features.
-        target: the R² at which a prompt is asked no more, or None.
-        beside: where answers are decoded.
-        second: opens a second model by its name.
-        opened: closes at the end what prompts open.
-        recorded: of a replay: how each case ended, by its name.
-    """
-
-    stack: Stack
-    terms: Terms
-    budget: Budget
-    score: Score
-    make: Callable[[Mapping[str, str]], Prompt]
-    decoder: str | Decoder
-    index: str
-    order: int
-    seed: int
-    keep: float
-    most: int | None
-    target: float | None
-    beside: Beside
-    second: Callable[[str], Awaitable[Stack]]
-    opened: AsyncExitStack
-    recorded: Mapping[str, Audited] = field(default_factory=dict)
+_LONGEST_CAUSE: Final = 4096
+"""Characters: as much of a refusal is kept on disk."""
 
 
 @dataclass(slots=True)
@@ -144,6 +103,19 @@ class Inquiring:
         return self.standing is Standing.FAILED
 
     @property
+    def took(self) -> tuple[int, int, float]:
+        """Requests, tokens and dollars of all its answers; no dollars where no price is known."""
+        usage, second = self._answers.usage, self._answers.second
+        usd = 0.0
+        for part, price in (
+            (usage, self._function and self._function.price),
+            (second, self._function and self._function.second_price),
+        ):
+            usd += price.cost(part) if price else 0.0
+        total = usage + second
+        return total.requests, total.input_tokens + total.output_tokens, usd
+
+    @property
     def faithfulness(self) -> float:
         """R² at the last look; NaN where there was none."""
         return self._finding.faithfulness.value if self._finding else math.nan
@@ -169,7 +141,7 @@ class Inquiring:
     def audited(self) -> Audited:
         """What came of it."""
         standing = self.standing or Standing.ENOUGH
-        said = "" if self.error is None else f"{self.error.cause} {self.error.advice}".strip()
+        said = "" if self.error is None else _said(self.error)
         return Audited(
             self.case.case_id, self.case.columns, standing, self._explained(standing), said
         )
@@ -334,6 +306,7 @@ class _AsRecorded(SpexError):
 _ALONE: Final = (
     BadRequest,
     BudgetTooSmall,
+    EndpointUnfit,
     MalformedReply,
     PromptError,
     ScoreError,
@@ -346,6 +319,16 @@ _ALONE: Final = (
 def _seed(seed: int, case_id: str) -> int:
     """Of a case's masks: its own, so that what the masks of one miss those of another may see."""
     return int.from_bytes(hashlib.sha256(f"{seed}:{case_id}".encode()).digest()[:4], "big")
+
+
+def _said(error: SpexError) -> str:
+    """What went wrong, in words that are the same whether it went wrong now or before.
+
+    What an endpoint refused is told from disk with another advice, and in printable characters.
+    """
+    advice = "" if isinstance(error, AdapterError) else error.advice
+    said = f"{error.cause[:_LONGEST_CAUSE]} {advice}".strip()
+    return "".join(each if each.isprintable() else " " for each in said)
 
 
 def _total(answers: Evaluation) -> int:

@@ -16,18 +16,23 @@ from typing import TYPE_CHECKING, Final
 from spex_api.audit.allotment import allot, is_hopeless
 from spex_api.audit.inquiring import Inquiring
 from spex_api.audited import Standing
-from spex_api.errors import Unavailable
+from spex_api.errors import EndpointUnfit, Unavailable
 from spex_api.events import Notice
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from spex_api.audit.board import Board
+    from spex_api.querying.budget import Budget
 
 __all__ = ["Rounds"]
 
 _AT_ONCE: Final = 16
 """Prompts at the most that are asked side by side: enough that somebody always has a question."""
+_SURE: Final = 0.95
+"""Of what tokens or dollars are left: prompts differ in length."""
+_UNFIT: Final = 3
+"""So many prompts by which an endpoint is unfit: it is the endpoint."""
 _GONE: Final = 5
 """So many prompts one after another that find nobody: the endpoint is gone."""
 
@@ -39,13 +44,13 @@ class Rounds:
     Attributes:
         every: the prompts, in their order.
         board: where it is told how far they are.
-        budget: how many requests they may take together.
+        budget: what they may take together.
         at_once: how many requests may be under way.
     """
 
     every: list[Inquiring]
     board: Board
-    budget: int
+    budget: Budget
     at_once: int
     _number: int = 0
     _num_gone: int = 0
@@ -68,19 +73,41 @@ class Rounds:
         self._close()
 
     async def _first(self) -> None:
-        """Finds out what the endpoint gives, by the first prompt that can be asked at all."""
+        """Finds out what the endpoint gives, by the first prompt that can be asked at all.
+
+        Raises:
+            EndpointUnfit: by several prompts alike.
+            SpexError: any prompt would meet it.
+        """
+        unfit: list[EndpointUnfit] = []
         for each in self.every:
             await self._each([each], Inquiring.open)
             if each.standing is None:
                 await self._each([each], Inquiring.probe)
             if not each.failed:
                 return
+            if isinstance(each.error, EndpointUnfit):
+                unfit.append(each.error)
+            # Of one prompt alone it may be the prompt, as one of which every answer is the same.
+            if len(unfit) == _UNFIT:
+                raise unfit[0]
 
     def _going(self) -> list[Inquiring]:
         """Who goes on to the next look."""
-        left = self.budget - sum(each.charged for each in self.every)
         courses = [each.course for each in self.every]
-        return [self.every[at] for at in allot(courses, left=left)]
+        return [self.every[at] for at in allot(courses, left=self._left())]
+
+    def _left(self) -> int:
+        """How many requests are left; by tokens and dollars, if they go on as so far."""
+        left = self.budget.requests - sum(each.charged for each in self.every)
+        requests, tokens, usd = (
+            sum(part) for part in zip(*(x.took for x in self.every), strict=True)
+        )
+        for cap, spent in ((self.budget.tokens, tokens), (self.budget.usd, usd)):
+            if cap is not None and spent > 0:
+                # A little stays for the next, which is let go only if the most it may take fits.
+                left = min(left, int(_SURE * (cap - spent) / spent * requests))
+        return left
 
     async def _each(
         self, going: list[Inquiring], do: Callable[[Inquiring], Awaitable[None]]
@@ -148,7 +175,7 @@ class Rounds:
     def _tell(self, going: list[Inquiring]) -> None:
         self._number += 1
         open_masks = sum(each.course.looks[-1] for each in self.every if each.course.looks)
-        self.board.total = min(open_masks, self.budget)
+        self.board.total = min(open_masks, self.budget.requests)
         known = [each.faithfulness for each in self.every if each.course.shown]
         known = [value for value in known if math.isfinite(value)]
         so_far = f" Mean faithfulness so far: {fmean(known):.2f}." if known else ""
