@@ -153,6 +153,7 @@ class _Look:
         mean: over these cases; None where they are too few.
         slice: where it is one.
         rest: the mean over the other cases; None where they are too few.
+        apart: the mean less the rest's, where both are there.
         is_asked: whether it is told whatever came of it.
     """
 
@@ -160,14 +161,8 @@ class _Look:
     mean: Mean | None
     slice: _Slice | None = None
     rest: Mean | None = None
+    apart: Mean | None = None
     is_asked: bool = False
-
-    @property
-    def apart(self) -> Mean | None:
-        """The mean less the rest's."""
-        if self.mean is None or self.rest is None:
-            return None
-        return difference(self.mean, self.rest)
 
     @property
     def chances(self) -> list[float]:
@@ -212,14 +207,16 @@ def _looks(
         inside, outside = observed.within(each.members), observed.within(~each.members)
         asked = is_asked and each.column == key and len(inside.cases) > 0
         mean, rest = _mean(inside, known), _mean(outside, known)
-        if asked:
-            yield _Look(inside, mean, each, rest, is_asked=True)
-        elif mean is not None and rest is not None:
+        apart = None
+        if mean is not None and rest is not None:
+            apart = difference(mean, rest, values=inside.values, others=outside.values)
             # Of two slices that are each other's rest, the one where it does more speaks for both.
-            if each.halves and (each.column in seen or abs(mean.value) < abs(rest.value)):
+            repeats = each.column in seen or abs(mean.value) < abs(rest.value)
+            if not asked and each.halves and repeats:
                 continue
             seen.add(each.column)
-            yield _Look(inside, mean, each, rest)
+        if asked or apart is not None:
+            yield _Look(inside, mean, each, rest, apart, is_asked=asked)
 
 
 def _mean(observed: Observed, known: NDArray[np.float64]) -> Mean | None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
 
 import spex_api as spex
+from spex_api.audit.exchanging import chance_of_exchange
 from spex_api.audit.findings import find_findings
 from spex_api.audit.merging import by_name
 from spex_api.audit.namesakes import called, plain
-from spex_api.audit.pooling import mean_over_cases, share_of_chance
+from spex_api.audit.pooling import difference, mean_over_cases, share_of_chance
 from spex_api.audited import Audited, Standing
 from spex_api.errors import UsageError
 from spex_api.indices import Interactions, Interval
@@ -82,6 +84,61 @@ def test_where_nothing_matters_little_is_found(heavy):
         for _ in range(100)
     )
     assert false <= 10
+
+
+def test_skewed_values_are_no_slice():
+    """Of thirty audits in which one case in five is moved, whichever slice it is in, none is."""
+    rng = np.random.default_rng(9)
+    columns = [{"side": "few" if number < 6 else "many"} for number in range(40)]
+    for _ in range(30):
+        moved = rng.exponential(size=(40, len(WORDS))) * (rng.random((40, len(WORDS))) < 0.2)
+        explained = [
+            listing({(at,): each for at, each in enumerate(row)}, reach=None)
+            for row in moved.tolist()
+        ]
+        found = find_findings(cases_of(explained, columns), groups=["side"])
+        assert not [each for each in found if each.among]
+
+
+@pytest.mark.parametrize("moved", [1.0, 0.4], ids=["all", "few"])
+@pytest.mark.parametrize("spread", ["normal", "exponential", "lognormal"])
+def test_an_exchange_is_nearly_counted(spread, moved):
+    """However skewed, tied and rare, its share of all ways is off by a factor of two at most."""
+    rng = np.random.default_rng(0)
+    every = getattr(rng, spread)(size=16) * (rng.random(16) < moved)
+    ways = list(combinations(range(16), 5))
+    sums = np.array([every[list(way)].sum() for way in ways])
+    ranked = np.argsort(-sums)
+    for place in (0, 4, 43, 430, 4200, 4367):
+        way = list(ways[ranked[place]])
+        beyond = sums >= sums[ranked[place]] - 1e-9
+        if sums[ranked[place]] < sums.mean():
+            beyond = sums <= sums[ranked[place]] + 1e-9
+        chance = chance_of_exchange(every[way], np.delete(every, way))
+        assert chance == pytest.approx(min(1.0, 2 * beyond.mean()), rel=0.5)
+        turned = chance_of_exchange(np.delete(every, way), every[way])
+        assert turned == pytest.approx(chance)
+
+
+def test_values_that_are_all_the_same_are_no_difference():
+    """Nor is a group that lies in the middle."""
+    assert chance_of_exchange(np.ones(5), np.ones(9)) == 1
+    assert chance_of_exchange(np.array([-1.0, 1.0]), np.array([-1.0, 1.0])) == 1
+
+
+def test_the_interval_of_a_difference_matches_its_chance():
+    """It leaves 0 out exactly where the chance is below the share, skewed or not."""
+    rng = np.random.default_rng(10)
+    for _ in range(50):
+        few, many = 3 * rng.exponential(size=6), rng.exponential(size=30)
+        means = [
+            mean_over_cases(each, np.full(len(each), np.nan), np.ones(len(each)))
+            for each in (few, many)
+        ]
+        apart = difference(*means, values=few, others=many)
+        for share in (apart.chance * 0.9, apart.chance * 1.01):
+            low, high = apart.interval(share)
+            assert (low <= 0 <= high) == (share < apart.chance)
 
 
 def test_few_of_the_intervals_that_are_shown_miss():

@@ -81,7 +81,7 @@
     strength: (row) => (row.value === null ? -1 : Math.abs(row.value)),
     requests: (row) => row.requests,
   };
-  const state = { key: null, falling: false, limit: FIRST };
+  const state = { key: null, falling: false, rows: [] };
 
   const chosen = () => {
     const words = sought.value.toLowerCase().split(/\s+/).filter(Boolean);
@@ -100,23 +100,24 @@
     const said = state.key === "id" ? (row) => row.id : (row) => row.levels[Number(state.key)];
     return rows.sort((a, b) => way * collate(said(a), said(b)));
   };
-  const fill = () => {
-    const rows = sort(chosen());
-    const seen = rows.slice(0, state.limit);
-    body.replaceChildren(...seen.map(drawn));
-    const rest = rows.length - seen.length;
+  const add = (count) => {
+    // Those that are shown stay as they are: drawing a thousand again is felt.
+    const shownNow = body.rows.length;
+    body.append(...state.rows.slice(shownNow, shownNow + count).map(drawn));
+    const rest = state.rows.length - body.rows.length;
     more.hidden = rest <= 0;
     more.textContent = `Show ${Math.min(MORE, rest).toLocaleString("en")} more of ${rest.toLocaleString("en")}`;
+  };
+  const choose = () => {
+    state.rows = sort(chosen());
+    body.replaceChildren();
+    add(FIRST);
     const isChosen = controls.some((each) => each.value);
     find("#matches").textContent = isChosen
-      ? `${rows.length.toLocaleString("en")} of ${counted(cases.length)}`
+      ? `${state.rows.length.toLocaleString("en")} of ${counted(cases.length)}`
       : counted(cases.length);
     clear.hidden = !isChosen;
     for (const each of controls) each.classList.toggle("set", Boolean(each.value));
-  };
-  const choose = () => {
-    state.limit = FIRST;
-    fill();
   };
   let waiting = 0;
   sought.addEventListener("input", () => {
@@ -131,8 +132,7 @@
   });
   more.addEventListener("click", () => {
     const next = body.rows.length;
-    state.limit += MORE;
-    fill();
+    add(MORE);
     find("a, .name", body.rows[next])?.focus();
   });
   for (const head of all("th[data-sort]", table)) {
@@ -186,6 +186,6 @@
 
   for (const part of all(".script")) part.hidden = false;
   document.body.classList.add("ready");
-  fill();
+  choose();
   document.documentElement.dataset.ready = "true";
 })();
