@@ -96,12 +96,13 @@ def draw_design(
     else:
         looks = _looks(decoder, num_features, num_masks, keep, target)
     survey = draw_survey(
-        lambda count: _plan(looks, num_features, count, seed, keep),
+        lambda count: _plan(looks, num_features, count, seed, keep, whole=bool(stops)),
         num_features=num_features,
         num_queries=num_masks,
         seed=seed,
         keep=keep,
         rounds=tuple(look.num_masks for look in looks) if len(looks) > 1 else (),
+        for_target=target is not None,
     )
     return Design(looks, survey, seed, target)
 
@@ -145,9 +146,19 @@ def _stops(
 
 
 def _plan(
-    looks: tuple[Look, ...], num_features: int, count: int, seed: int, keep: float
+    looks: tuple[Look, ...],
+    num_features: int,
+    count: int,
+    seed: int,
+    keep: float,
+    *,
+    whole: bool,
 ) -> QueryPlan:
-    """The fitted masks of all looks; those of an early look are the first of them."""
+    """The fitted masks of all looks; those of an early look are the first of them.
+
+    With `whole` all of them are the first decoder's, since a last one that is another takes what
+    completes the cube.
+    """
     decoder = looks[0].decoder
     plan = decoder.plan(num_features, count, seed)
     if keep != HALF:
@@ -159,7 +170,7 @@ def _plan(
             )
         return uniform_plan(num_features, len(plan), seed=seed, keep=keep)
     last = looks[-1].decoder
-    if len(looks) == 1 or takes_uniform_masks(last):
+    if len(looks) == 1 or whole or takes_uniform_masks(last):
         return plan
     early = num_fitted(looks[-2].num_masks, several=True)
     return plan if count <= early else _completed(last, plan, early, seed)

@@ -46,7 +46,7 @@ def test_a_code_that_is_asked_for_has_one_look():
 
 def test_the_interval_of_a_look_that_may_be_the_last_is_wider():
     """Who may stop at a good look has looked more than once: the interval bears it."""
-    rng = np.random.default_rng(0)
+    noise = np.random.default_rng(0).normal(0, 5, 100)
     designs = [
         draw_design(Lasso(), num_features=12, num_masks=300, seed=0, stops=stops)
         for stops in ((100,), (100, 140, 180, 240))
@@ -54,13 +54,13 @@ def test_the_interval_of_a_look_that_may_be_the_last_is_wider():
     widths = []
     for design in designs:
         masks = design.survey.plan.masks[:100]
-        values = masks @ np.arange(12.0) + rng.normal(0, 5, 100)
+        values = masks @ np.arange(12.0) + noise
         found = find(
             design, design.looks[0], answers=Evaluation.of_values(values, 100), ordered=False
         )
         assert found.faithfulness.low < found.faithfulness.value < found.faithfulness.high
         widths.append(found.faithfulness.high - found.faithfulness.low)
-    assert widths[1] > 1.2 * widths[0]
+    assert widths[1] > 1.1 * widths[0]
 
 
 def test_stops_change_no_mask_of_those_that_chose_none():

@@ -4,13 +4,13 @@ Faithfulness is taken to grow with the number of masks `n` as a saturating curve
 families that learning curves follow (Viering and Loog, "The shape of learning curves: a review",
 2023)::
 
-    R²(n) = A n² / (n² + (h p)²)
+    R²(n) = A / (1 + (h p / n)^s)
 
-where `p` is the number of features, `A` what can be reached at all, and `h` how many masks a
-feature take it half the way. What is believed of `A` and `h` is a weight on each point of a grid:
-first what is usual, which the looks at prompts of about as many features teach (empirical Bayes;
-Efron and Morris 1975), then, by Bayes' rule, what the prompt's own looks say, each as loudly as its
-held-out masks allow.
+where `p` is the number of features, `A` what can be reached at all, `h` how many masks a feature
+take it half the way, and `s` how suddenly. What is believed of them is a weight on each point of a
+grid: first what is usual, which the looks at prompts of about as many features teach (empirical
+Bayes; Efron and Morris 1975), then, by Bayes' rule, what the prompt's own looks say, each as loudly
+as its held-out masks allow.
 
 What this module does not know: what a query costs, and who is asked next.
 """
@@ -31,17 +31,16 @@ if TYPE_CHECKING:
 __all__ = ["Beliefs", "Learner", "Shown"]
 
 _CEILINGS: Final = np.linspace(0.0, 1.0, 21)
+_SUDDENNESS: Final = np.array([1.0, 2.0, 4.0, 8.0])
 _HALVES: Final = np.array([1.0, 1.5, 2.0, 3.0, 4.5, 6.5, 10.0, 15.0, 25.0])
 _USUAL_HALF: Final = 3.0
 _SPREAD: Final = 0.6
 """Of the logarithm of `h`, before any prompt was looked at."""
-_HIGH: Final = 2.0
-"""The power of `A` by which high ceilings are the usual ones, before any prompt was looked at."""
 _PRIOR_WORTH: Final = 4.0
 """As many prompts count as much as what is usual before."""
 _ALIKE: Final = 0.5
 """Prompts whose numbers of features differ by e^½ teach of each other by e^-½ as much."""
-_FIT_NOISE: Final = 1.5
+_FIT_NOISE: Final = 1.0
 """Fits to as many other masks differ in R² by about this over the root of their number."""
 
 
@@ -78,7 +77,7 @@ class Beliefs:
     """What is believed of each prompt.
 
     Attributes:
-        weights: shape (num_prompts, num_ceilings, num_halves); each prompt's sum to 1.
+        weights: shape (num_prompts, num_ceilings, num_halves, num_slopes); each prompt's sum to 1.
         features: shape (num_prompts,), how many each has.
     """
 
@@ -97,8 +96,8 @@ class Beliefs:
             each = _normalised(usual * said[seen])
             near = np.exp(-0.5 * (np.log(features[:, None] / features[seen]) / _ALIKE) ** 2)
             total = _PRIOR_WORTH + near.sum(axis=1)
-            taught = _PRIOR_WORTH * usual + np.einsum("ij,jkl->ikl", near, each)
-            taught = taught / total[:, None, None]
+            taught = _PRIOR_WORTH * usual + np.einsum("ij,j...->i...", near, each)
+            taught = taught / total[:, None, None, None]
         return cls(_normalised(taught * said), features)
 
     def expected(self, at: int, num_masks: int) -> float:
@@ -107,15 +106,17 @@ class Beliefs:
 
 
 def _usual() -> NDArray[np.float64]:
-    """What is believed before any look: a high ceiling, and a few masks a feature."""
+    """What is believed before any look: rather a high ceiling, and a few masks a feature."""
     halves = np.exp(-0.5 * (np.log(_HALVES / _USUAL_HALF) / _SPREAD) ** 2)
-    usual: NDArray[np.float64] = _normalised(_CEILINGS[None, :, None] ** _HIGH * halves)[0]
-    return usual
+    grid: NDArray[np.float64] = (
+        _CEILINGS[:, None, None] * halves[:, None] * np.ones(len(_SUDDENNESS))
+    )
+    return grid / grid.sum()
 
 
 def _likelihood(learner: Learner) -> NDArray[np.float64]:
     """How well each point of the grid says what the looks showed: normal errors."""
-    said = np.zeros((len(_CEILINGS), len(_HALVES)))
+    said = np.zeros((len(_CEILINGS), len(_HALVES), len(_SUDDENNESS)))
     for shown in filter(_measured, learner.shown):
         variance = shown.error**2 + _FIT_NOISE**2 / shown.num_masks
         curve = _curve(shown.num_masks / learner.num_features)
@@ -124,10 +125,10 @@ def _likelihood(learner: Learner) -> NDArray[np.float64]:
 
 
 def _curve(masks_per_feature: float) -> NDArray[np.float64]:
-    """Shape (num_ceilings, num_halves): R² after so many masks a feature."""
-    squared = masks_per_feature**2
-    share: NDArray[np.float64] = squared / (squared + _HALVES**2)
-    return _CEILINGS[:, None] * share
+    """Shape (num_ceilings, num_halves, num_slopes): R² after so many masks a feature."""
+    share = 1 / (1 + (_HALVES[:, None] / masks_per_feature) ** _SUDDENNESS)
+    curves: NDArray[np.float64] = _CEILINGS[:, None, None] * share
+    return curves
 
 
 def _measured(shown: Shown) -> bool:
@@ -135,5 +136,5 @@ def _measured(shown: Shown) -> bool:
 
 
 def _normalised(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    scaled: NDArray[np.float64] = weights / weights.sum(axis=(1, 2), keepdims=True)
+    scaled: NDArray[np.float64] = weights / weights.sum(axis=(1, 2, 3), keepdims=True)
     return scaled

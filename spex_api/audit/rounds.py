@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from spex_api.audit.allotment import allot, is_hopeless
 from spex_api.audit.inquiring import Inquiring
-from spex_api.audited import Standing
+from spex_api.audited import DOUBTFUL, Standing
 from spex_api.errors import EndpointUnfit, Unavailable
 from spex_api.events import Notice
 
@@ -167,7 +167,7 @@ class Rounds:
                 continue
             if not each.course.shown:
                 each.close(Standing.ENDED)
-            elif is_hopeless(each.course, courses):
+            elif each.faithfulness < DOUBTFUL and is_hopeless(each.course, courses):
                 each.close(Standing.HOPELESS)
             else:
                 each.close(Standing.ENDED if targeted else Standing.ENOUGH)

@@ -78,6 +78,7 @@ def draw_survey(
     seed: int,
     keep: float = HALF,
     rounds: tuple[int, ...] = (),
+    for_target: bool = True,
 ) -> Survey:
     """A plan for about four fifths of the queries, and random masks that it lacks for the rest.
 
@@ -92,6 +93,8 @@ def draw_survey(
         keep: the probability with which the held-out masks keep each feature.
         rounds: how many masks are asked by the end of each round, where there are several: the last
             is all of them. See `num_fitted` for how many of them are held out.
+        for_target: whether rounds hold out as many as clear a target the earliest; else each holds
+            out a fifth, as one round does.
 
     Raises:
         BudgetTooSmall: too few queries to fit anything.
@@ -104,7 +107,8 @@ def draw_survey(
     if not open_ends:
         plan = draw_plan(total)
         return _in_order([plan.masks], [(total,)], plan, seed).first(total)
-    counts = [_held_out(end, several=len(ends) > 1) for end in open_ends]
+    several = len(ends) > 1 and for_target
+    counts = [_held_out(end, several=several) for end in open_ends]
     plan = draw_plan(open_ends[-1] - sum(counts[-1]))
     near = near_masks(plan.masks, counts[-1][1], seed=seed + 2)
     far = fresh_masks(
@@ -125,13 +129,13 @@ def draw_survey(
 def num_fitted(count: int, *, several: bool) -> int:
     """How many of the first masks the fit may look at.
 
-    One round holds out a fifth, at most 1,000. Of several, each end holds out `2 count^⅔`: the
-    share that lets an interval around a slowly falling error clear a target the earliest, two
-    fifths of a hundred masks and a fifth of a thousand.
+    One round holds out a fifth, at most 1,000. Of several with a target, each end holds out
+    `2 count^⅔`: the share that lets an interval around a slowly falling error clear a target the
+    earliest, two fifths of a hundred masks and a fifth of a thousand.
 
     Args:
         count: how many masks are asked, of a cube that has more.
-        several: whether there are several rounds.
+        several: whether there are several rounds, and a target.
     """
     return count - sum(_held_out(count, several=several))
 

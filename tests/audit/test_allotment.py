@@ -129,7 +129,7 @@ def test_what_is_expected_follows_what_was_shown():
     assert told[0] > 0.8
     assert told[1] < 0.3
     assert told[1] < told[2] < told[0]
-    np.testing.assert_allclose(beliefs.weights.sum(axis=(1, 2)), 1)
+    np.testing.assert_allclose(beliefs.weights.sum(axis=(1, 2, 3)), 1)
 
 
 def test_others_of_the_same_length_teach():
