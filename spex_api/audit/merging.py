@@ -34,6 +34,9 @@ Parts = tuple[str, ...]
 REACH: Final = 1.6448536269514722
 """Half of a 90 % interval, in standard deviations of a normal distribution."""
 
+_ROUNDING: Final = 1e-6
+"""Of the largest value: what a solver leaves of 0. Over many cases it would look like an effect."""
+
 
 @dataclass(frozen=True, slots=True)
 class Named:
@@ -73,9 +76,13 @@ def by_name(explanation: Explanation, names: Sequence[str]) -> Named:
     for support, parts in called.items():
         if parts in deviations:
             sizes[len(support)].append(deviations[parts])
+    least = _ROUNDING * max(map(abs, found.values()), default=0.0)
     return Named(
         frozenset(filter(None, groups)),
-        {parts: found[support] for support, parts in called.items()},
+        {
+            parts: found[support] if abs(found[support]) > least else 0.0
+            for support, parts in called.items()
+        },
         deviations,
         {size: float(np.median(sizes[size])) if sizes[size] else math.nan for size in (1, 2)},
     )

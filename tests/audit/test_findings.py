@@ -359,6 +359,14 @@ def test_what_says_the_same_everywhere_is_told_once():
     assert [each.kind for each in find_findings(cases_of(explained))] == ["text"]
 
 
+def test_what_a_solver_leaves_of_nothing_is_nothing():
+    """Values that are rounding beside the others are no finding, however alike they are."""
+    explained = [
+        listing({(3,): 1.0 + 0.01 * at, (6,): 3e-8 + 1e-10 * at}, reach=None) for at in range(9)
+    ]
+    assert [each.parts for each in find_findings(cases_of(explained))] == [("slow",)]
+
+
 def test_nothing_comes_of_nothing():
     """No cases, or none that is explained, have nothing in common."""
     assert find_findings([]) == ()

@@ -136,6 +136,16 @@ def test_an_audit_without_findings_says_so():
     assert "0 <span" in empty
 
 
+def test_where_no_case_has_intervals_none_is_called_strong():
+    """A decoder that cannot tell how sure it is leaves only in how many cases the parts stand."""
+    one = case(0)
+    untold = replace(one.explanation.interactions, intervals={})
+    bare = replace(one, explanation=replace(one.explanation, interactions=untold))
+    html = render(audit(cases=(bare,)))
+    assert "Strong in" not in html
+    assert ">7 cases<" in html
+
+
 def test_the_same_audit_is_the_same_page(page):
     """To the byte: nothing in it depends on the day."""
     assert render(audit()) == page

@@ -43,7 +43,7 @@ _TABLE: Final = """<table class="findings">
 <thead><tr><th scope="col" class="words">Parts</th>
 <th scope="col" class="plot">Mean over cases, 90 %&nbsp;interval</th>
 <th scope="col" class="number">Mean</th><th scope="col" class="number wide">Interval</th>
-<th scope="col" class="often">Strong in</th>
+<th scope="col" class="often">{often}</th>
 <th scope="col" class="most">Strongest in</th></tr></thead>
 <tbody>
 {rows}
@@ -74,6 +74,9 @@ class Told:
     def __init__(self, audit: Audit) -> None:
         self._audit = audit
         self._folders = {case.case_id: case.folder for case in audit.cases}
+        self._has_intervals = any(
+            case.explanation.interactions.intervals for case in audit.cases if case.explanation
+        )
         self._everywhere = [each for each in audit.findings if not each.among]
         self._sliced = [each for each in audit.findings if each.among]
 
@@ -101,6 +104,7 @@ class Told:
                     _TABLE.format(
                         caption=caption,
                         count=len(shown),
+                        often="Strong in" if self._has_intervals else "Stands in",
                         rows="\n".join(self._rows(shown, self._row)),
                     )
                 )
@@ -130,10 +134,14 @@ class Told:
             if looked_at
             else ""
         )
+        carries = (
+            "both how far the cases differ and how sure each of them is"
+            if self._has_intervals
+            else "how far the cases differ; how sure each of them is, their decoder does not tell"
+        )
         return corrected + (
             "A value is the mean over the cases in which the parts stand, each counted by how far "
-            "its explanation accounts for its answer; the interval carries both how far the cases "
-            "differ and how sure each of them is."
+            f"its explanation accounts for its answer; the interval carries {carries}."
         )
 
     def _rows(self, shown: Sequence[Finding], row: _Row) -> list[str]:
@@ -144,13 +152,14 @@ class Told:
         ]
 
     def _row(self, finding: Finding, longest: float, folded: str) -> str:
-        strong = f"{finding.num_strong:,} of {finding.num_cases:,} cases"
+        strong = f"{finding.num_strong:,} of " if self._has_intervals else ""
         return (
             f'<tr{folded}><th scope="row" class="words">{_parts(finding)}{_kind(finding)}</th>'
             f'<td class="plot">{_whisker(finding, longest)}</td>'
             f'<td class="number">{number(finding.value)}</td>'
             f'<td class="number wide">{_interval(finding.interval)}</td>'
-            f'<td class="often">{strong}</td><td class="most">{self._links(finding)}</td></tr>'
+            f'<td class="often">{strong}{finding.num_cases:,} cases</td>'
+            f'<td class="most">{self._links(finding)}</td></tr>'
         )
 
     def _slice(self, finding: Finding, longest: float, folded: str) -> str:
