@@ -10,8 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from spex_api.audit.auditing import audit, audit_sync
     from spex_api.audited import Audit
+    from spex_api.audits.auditing import audit, audit_sync
     from spex_api.causes.confirming import verify, verify_sync
     from spex_api.comparing import Comparison, compare
     from spex_api.errors import SpexError
@@ -120,8 +120,8 @@ _HOMES = {
     "TargetLogProb": "scores",
     "ToolCalled": "scores",
     "Words": "scores",
-    "audit": "audit.auditing",
-    "audit_sync": "audit.auditing",
+    "audit": "audits.auditing",
+    "audit_sync": "audits.auditing",
     "compare": "comparing",
     "explain": "explainer",
     "explain_function": "explainer",

@@ -151,6 +151,6 @@ def _write(done: Audit, out: Path) -> None:
 
 
 def _write_bundle(done: Audit, out: Path, bundle: Path) -> None:
-    bundling = import_module("spex_api.audit.bundle")
+    bundling = import_module("spex_api.audits.bundle")
     with closing(DiskStore(answers_folder())) as store:
         bundling.write_bundle(done, out, bundle, store)

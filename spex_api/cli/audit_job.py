@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spex_api.audit.auditing import audit_sync
-from spex_api.audit.cases import Case, check_columns, read_cases
 from spex_api.audit_spec import AuditSpec, read_audit_spec
+from spex_api.audits.auditing import audit_sync
+from spex_api.audits.cases import Case, check_columns, read_cases
 from spex_api.cli.job import price_of
 from spex_api.errors import PromptError, SpecError
 from spex_api.prompts.tables import prompt_of

@@ -23,7 +23,7 @@ from spex_api.events import ignore
 from spex_api.querying import retry, throttle
 from spex_api.spec import read_spec
 from spex_api.testing import FaultServer, Script, faults
-from tests.audit.played import rows
+from tests.audits.played import rows
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,16 +13,16 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING, Final
 
-from spex_api.audit.allotment import allot, is_hopeless
-from spex_api.audit.inquiring import Inquiring
 from spex_api.audited import DOUBTFUL, Standing
+from spex_api.audits.allotment import allot, is_hopeless
+from spex_api.audits.inquiring import Inquiring
 from spex_api.errors import EndpointUnfit, Unavailable
 from spex_api.events import Notice
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from spex_api.audit.board import Board
+    from spex_api.audits.board import Board
     from spex_api.querying.budget import Budget
 
 __all__ = ["Rounds"]

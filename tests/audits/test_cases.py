@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from spex_api.audit.cases import Case, cases_of, check_columns, read_cases
+from spex_api.audits.cases import Case, cases_of, check_columns, read_cases
 from spex_api.errors import MissingExtra, SpecError
 
 ROWS = [

@@ -15,7 +15,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from spex_api.audit.learning import Beliefs, Learner, Shown
+from spex_api.audits.learning import Beliefs, Learner, Shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,7 +25,7 @@ __all__ = ["Course", "allot", "is_hopeless", "stops"]
 _FIRST: Final = 75
 _MASKS_PER_FEATURE: Final = 1.5
 _GROWTH: Final = 1.5
-_NOTHING: Final = 0.01
+_NOTHING: Final = 0.02
 """An R² that nobody sees: who is to gain less by all that it may ask has nothing to gain."""
 _AT_ONCE: Final = 0.5
 """The share of what is left that is given away before everybody is looked at again."""

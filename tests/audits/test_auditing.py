@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 import spex_api as spex
-from spex_api.audit.auditing import audit, audit_sync
 from spex_api.audit_file import StoredAudit
 from spex_api.audited import Standing
+from spex_api.audits.auditing import audit, audit_sync
 from spex_api.decoding import Lasso
 from spex_api.errors import (
     CacheMiss,
@@ -24,7 +24,7 @@ from spex_api.errors import (
 )
 from spex_api.events import Notice, Progress
 from spex_api.querying import retry
-from tests.audit.played import SETTINGS, TEMPLATE, model, opinion, rows
+from tests.audits.played import SETTINGS, TEMPLATE, model, opinion, rows
 
 ROWS = rows(5)
 BUDGET = spex.Budget(600)
@@ -204,6 +204,12 @@ def test_processes_decode_to_the_same_bytes():
 
     own = audited(prompts=ROWS[:2], budget=spex.Budget(200), processes=1, decoder=Own())
     assert own.usage.sent == 0
+
+
+def test_the_public_door_is_a_function_whatever_was_imported():
+    """No package of ours has its name, which an import would put in its place."""
+    assert spex.audit is audit
+    assert spex.audit_sync is audit_sync
 
 
 def test_events_tell_how_far_it_is():

@@ -4,13 +4,14 @@ Faithfulness is taken to grow with the number of masks `n` as a saturating curve
 families that learning curves follow (Viering and Loog, "The shape of learning curves: a review",
 2023)::
 
-    R²(n) = A / (1 + (h p / n)^s)
+    R²(n) = A / (1 + (h p^¾ / n)^s)
 
-where `p` is the number of features, `A` what can be reached at all, `h` how many masks a feature
-take it half the way, and `s` how suddenly. What is believed of them is a weight on each point of a
-grid: first what is usual, which the looks at prompts of about as many features teach (empirical
-Bayes; Efron and Morris 1975), then, by Bayes' rule, what the prompt's own looks say, each as loudly
-as its held-out masks allow.
+where `p` is the number of features, `A` what can be reached at all, `h` by how many masks half of
+it is, and `s` how suddenly. That masks are counted by `p^¾`, and a usual `h`, is what recorded
+prompts of 10 to 163 features have in common. What is believed of the three is a weight on each
+point of a grid: first what is usual, which the looks at prompts of about as many features teach
+(empirical Bayes; Efron and Morris 1975), then, by Bayes' rule, what the prompt's own looks say,
+each as loudly as its held-out masks allow.
 
 What this module does not know: what a query costs, and who is asked next.
 """
@@ -19,29 +20,38 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+
+from spex_api.indices import LEVEL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+    from spex_api.fidelity import Faithfulness
+
 __all__ = ["Beliefs", "Learner", "Shown"]
 
 _CEILINGS: Final = np.linspace(0.0, 1.0, 21)
-_SUDDENNESS: Final = np.array([1.0, 2.0, 4.0, 8.0])
-_HALVES: Final = np.array([1.0, 1.5, 2.0, 3.0, 4.5, 6.5, 10.0, 15.0, 25.0])
-_USUAL_HALF: Final = 3.0
-_SPREAD: Final = 0.6
-"""Of the logarithm of `h`, before any prompt was looked at."""
+_SUDDENNESS: Final = np.array([1.0, 2.0, 4.0])
+_HALVES: Final = np.array([3.0, 4.5, 6.5, 9.0, 12.0, 16.0, 22.0, 32.0, 50.0])
+_POWER: Final = 0.75
+_USUAL_HALF: Final = 9.0
+_SPREAD: Final = 0.5
+"""Of `h`, and of its logarithm, before any prompt was looked at."""
 _PRIOR_WORTH: Final = 4.0
 """As many prompts count as much as what is usual before."""
 _ALIKE: Final = 0.5
 """Prompts whose numbers of features differ by e^½ teach of each other by e^-½ as much."""
 _FIT_NOISE: Final = 1.0
 """Fits to as many other masks differ in R² by about this over the root of their number."""
+
+_LEAST: Final = 1e-6
+"""Of what is left to explain: no interval ends at nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +67,23 @@ class Shown:
     num_masks: int
     value: float
     error: float
+
+    @classmethod
+    def of(cls, faithfulness: Faithfulness, *, num_masks: int, num_looks: int) -> Shown:
+        """What a look with this faithfulness showed.
+
+        Args:
+            faithfulness: its interval bears all looks, and is one of `log(1 − R²)`.
+            num_masks: after how many masks.
+            num_looks: how many looks were planned.
+        """
+        value = faithfulness.value
+        if not math.isfinite(value) or not math.isfinite(faithfulness.low):
+            return cls(num_masks, math.nan, math.nan)
+        ends = (faithfulness.low, value, faithfulness.high)
+        low, left, high = (max(1 - each, _LEAST) for each in ends)
+        reach = NormalDist().inv_cdf(1 - (1 - LEVEL) / 2 / num_looks)
+        return cls(num_masks, value, left * math.log(low / high) / 2 / reach)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +129,7 @@ class Beliefs:
 
     def expected(self, at: int, num_masks: int) -> float:
         """The faithfulness that one of them is to have after so many masks."""
-        return float((self.weights[at] * _curve(num_masks / self.features[at])).sum())
+        return float((self.weights[at] * _curve(num_masks, self.features[at])).sum())
 
 
 def _usual() -> NDArray[np.float64]:
@@ -119,14 +146,15 @@ def _likelihood(learner: Learner) -> NDArray[np.float64]:
     said = np.zeros((len(_CEILINGS), len(_HALVES), len(_SUDDENNESS)))
     for shown in filter(_measured, learner.shown):
         variance = shown.error**2 + _FIT_NOISE**2 / shown.num_masks
-        curve = _curve(shown.num_masks / learner.num_features)
+        curve = _curve(shown.num_masks, learner.num_features)
         said -= (shown.value - curve) ** 2 / (2 * variance)
     return np.exp(said - said.max())
 
 
-def _curve(masks_per_feature: float) -> NDArray[np.float64]:
-    """Shape (num_ceilings, num_halves, num_slopes): R² after so many masks a feature."""
-    share = 1 / (1 + (_HALVES[:, None] / masks_per_feature) ** _SUDDENNESS)
+def _curve(num_masks: int, num_features: float) -> NDArray[np.float64]:
+    """Shape (num_ceilings, num_halves, num_slopes): R² after so many masks."""
+    halves = _HALVES * num_features**_POWER
+    share = 1 / (1 + (halves[:, None] / num_masks) ** _SUDDENNESS)
     curves: NDArray[np.float64] = _CEILINGS[:, None, None] * share
     return curves
 

@@ -19,14 +19,14 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, Final
 
-from spex_api.audit.beside import decoding_beside
-from spex_api.audit.board import Board
-from spex_api.audit.cases import ID, Case, cases_of, check_columns, read_cases
-from spex_api.audit.findings import find_findings
-from spex_api.audit.inquiring import Inquiring
-from spex_api.audit.rounds import Rounds
-from spex_api.audit.terrain import Terrain
 from spex_api.audited import Audit, Audited, Standing
+from spex_api.audits.beside import decoding_beside
+from spex_api.audits.board import Board
+from spex_api.audits.cases import ID, Case, cases_of, check_columns, read_cases
+from spex_api.audits.findings import find_findings
+from spex_api.audits.inquiring import Inquiring
+from spex_api.audits.rounds import Rounds
+from spex_api.audits.terrain import Terrain
 from spex_api.errors import UsageError
 from spex_api.events import EventHandler, ignore
 from spex_api.indices import check_index
@@ -97,7 +97,7 @@ async def audit(
     same call goes on from what is on disk, and pays for nothing twice.
 
     Args:
-        prompts: a row a prompt: a file (JSONL, CSV, Parquet; see `spex_api.audit.cases`), mappings
+        prompts: a row a prompt: a file (JSONL, CSV, Parquet; see `spex_api.audits.cases`), mappings
             from columns to values, or plain texts, which are rows with `text` alone.
         model: as for `explain`.
         template: the message, with columns' names in braces; or a function that makes the prompt of

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
     from contextlib import AsyncExitStack
 
-    from spex_api.audit.beside import Beside
     from spex_api.audited import Audited
+    from spex_api.audits.beside import Beside
     from spex_api.decoding.decoder import Decoder
     from spex_api.prompts import Prompt
     from spex_api.querying.budget import Budget

@@ -9,12 +9,11 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass, field, replace
-from statistics import NormalDist
 from typing import TYPE_CHECKING, Final
 
-from spex_api.audit.allotment import Course, stops
-from spex_api.audit.learning import Shown
 from spex_api.audited import Audited, Standing
+from spex_api.audits.allotment import Course, stops
+from spex_api.audits.learning import Shown
 from spex_api.design import draw_design
 from spex_api.errors import (
     AdapterError,
@@ -32,7 +31,6 @@ from spex_api.errors import (
 from spex_api.explainer import Inquiry
 from spex_api.fidelity import Checkpoint
 from spex_api.finding import find
-from spex_api.indices import LEVEL
 from spex_api.querying.asking import function_on
 from spex_api.querying.budget import Budget
 from spex_api.querying.first_look import FirstLook
@@ -43,8 +41,8 @@ from spex_api.querying.value_function import Evaluation
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from spex_api.audit.cases import Case
-    from spex_api.audit.terrain import Terrain
+    from spex_api.audits.cases import Case
+    from spex_api.audits.terrain import Terrain
     from spex_api.design import Design
     from spex_api.events import EventHandler
     from spex_api.explanation import Explanation
@@ -58,7 +56,6 @@ _MASKS_PER_FEATURE: Final = 20
 _FEWEST: Final = 300
 _MOST: Final = 4000
 _NOT_OPENED: Final = Course(1, (), closed=True)
-_LEAST: Final = 1e-6
 _LONGEST_CAUSE: Final = 4096
 """Characters: as much of a refusal is kept on disk."""
 
@@ -223,7 +220,10 @@ class Inquiring:
             raise
         self._answers, self._finding = answers, finding
         self._curve.append(Checkpoint(finding.num_samples, finding.faithfulness))
-        shown = (*self.course.shown, _shown(finding, num_looks=len(design.looks)))
+        showed = Shown.of(
+            finding.faithfulness, num_masks=look.num_masks, num_looks=len(design.looks)
+        )
+        shown = (*self.course.shown, showed)
         self.course = replace(self.course, shown=shown)
         if answers.complete:
             self.charged = max(_total(answers), before)
@@ -333,13 +333,3 @@ def _said(error: SpexError) -> str:
 
 def _total(answers: Evaluation) -> int:
     return answers.usage.requests + answers.second.requests + answers.refused
-
-
-def _shown(finding: Finding, *, num_looks: int) -> Shown:
-    """What a look showed: the interval, which bears all looks, is one of log(1 − R²)."""
-    found, count = finding.faithfulness, finding.look.num_masks
-    if not math.isfinite(found.value) or not math.isfinite(found.low):
-        return Shown(count, math.nan, math.nan)
-    low, value, high = (max(1 - each, _LEAST) for each in (found.low, found.value, found.high))
-    reach = NormalDist().inv_cdf(1 - (1 - LEVEL) / 2 / num_looks)
-    return Shown(count, found.value, value * math.log(low / high) / 2 / reach)

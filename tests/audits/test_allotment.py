@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spex_api.audit.allotment import Course, allot, is_hopeless, stops
-from spex_api.audit.learning import Beliefs, Learner, Shown
+from spex_api.audits.allotment import Course, allot, is_hopeless, stops
+from spex_api.audits.learning import Beliefs, Learner, Shown
 
 
 def course(num_features=20, values=(), *, cost=1, error=0.05):
