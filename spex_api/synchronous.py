@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextvars import copy_context
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -62,7 +63,7 @@ def _in_a_thread(work: Callable[[], Coroutine[Any, Any, _Result]]) -> _Result:
         finally:
             ended.set()
 
-    threading.Thread(target=run, name="spex").start()
+    threading.Thread(target=copy_context().run, args=(run,), name="spex").start()
     try:
         ended.wait()  # not Thread.join: interrupted once, that returns before the thread's end
     except KeyboardInterrupt:

@@ -37,13 +37,13 @@ _VERSION: Final = "2026-10-21"
 """Of the API; what an answer depends on, and so pinned here and not by the installed client."""
 
 
-def connect(model: str, *, on_event: EventHandler) -> AnthropicAdapter:
-    """The adapter of `anthropic:MODEL`, at `ANTHROPIC_BASE_URL` where that is set.
+def connect(model: str, *, on_event: EventHandler, endpoint: str | None = None) -> AnthropicAdapter:
+    """The adapter of `anthropic:MODEL`, at `ANTHROPIC_BASE_URL` where that is set, or where it was.
 
     Raises:
         UsageError: the model has no name, or the address is one that we do not send prompts to.
     """
-    return AnthropicAdapter(model, on_event=on_event)
+    return AnthropicAdapter(model, base_url=endpoint, on_event=on_event)
 
 
 class AnthropicAdapter:

@@ -50,14 +50,18 @@ _USUAL_VERSION: Final = "2024-10-21"
 _LONGEST_LIST: Final = 20
 
 
-def connect(model: str, *, on_event: EventHandler) -> AzureAdapter:
-    """The adapter of `azure:DEPLOYMENT`, at `AZURE_OPENAI_ENDPOINT`.
+def connect(model: str, *, on_event: EventHandler, endpoint: str | None = None) -> AzureAdapter:
+    """The adapter of `azure:DEPLOYMENT`, at `AZURE_OPENAI_ENDPOINT`, or where it was.
 
     Raises:
         UsageError: the deployment has no name, or there is no address, or one that we do not send
             prompts to.
     """
-    return AzureAdapter(model, on_event=on_event)
+    if endpoint is None:
+        return AzureAdapter(model, on_event=on_event)
+    address, _, version = endpoint.partition("?api-version=")
+    address = address.partition("/openai/deployments/")[0]
+    return AzureAdapter(model, endpoint=address, api_version=version, on_event=on_event)
 
 
 class AzureAdapter:

@@ -31,6 +31,7 @@ from spex_adapters._sglang import both_steps, read_prompt_ids, read_texts
 from spex_adapters._wire import Secrets, Wire, read_key
 from spex_adapters.template import TemplateAdapter
 from spex_api.completions import Completion
+from spex_api.errors import UsageError
 from spex_api.events import EventHandler, ignore
 
 if TYPE_CHECKING:
@@ -44,14 +45,23 @@ _FILES: Final = (".toml", ".json")
 _ECHOING: Final = ("fireworks", "completions")
 
 
-def connect(model: str, *, on_event: EventHandler) -> HttpAdapter | TemplateAdapter:
+def connect(
+    model: str, *, on_event: EventHandler, endpoint: str | None = None
+) -> HttpAdapter | TemplateAdapter:
     """The adapter of `http:ADDRESS#MODEL`, `http:KIND+ADDRESS#MODEL` or `http:FILE`.
 
     Raises:
         UsageError: the name has not that form, the kind is none of ours, the address is one that
-            we do not send prompts to, or the file does not describe an endpoint.
+            we do not send prompts to, the file does not describe an endpoint, or it would have to
+            be the file of then.
     """
     if "://" not in model and model.strip().lower().endswith(_FILES):
+        if endpoint is not None:
+            raise UsageError(
+                f"The model {model!r} is described by a file, so what it was asked cannot be told "
+                "where that file is not.",
+                advice="Name the endpoint itself, as in http:https://host/v1#model.",
+            )
         return TemplateAdapter.from_file(Path(model.strip()).expanduser(), on_event=on_event)
     return HttpAdapter(model, on_event=on_event)
 

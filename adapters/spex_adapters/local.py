@@ -75,13 +75,14 @@ def serve(file: Path | None = None, *, on_event: EventHandler = ignore) -> Itera
         engine.stop()
 
 
-def connect(model: str, *, on_event: EventHandler) -> LocalAdapter:
+def connect(model: str, *, on_event: EventHandler, endpoint: str | None = None) -> LocalAdapter:
     """The adapter of `local`, or of `local:FILE`.
 
     Raises:
         UsageError: there is no such file, or it is no GGUF file.
     """
-    return LocalAdapter(Path(model).expanduser() if model else None, on_event=on_event)
+    file = Path(model).expanduser() if model else None
+    return LocalAdapter(file, endpoint=endpoint, on_event=on_event)
 
 
 class LocalAdapter:
@@ -89,16 +90,25 @@ class LocalAdapter:
 
     Args:
         file: a GGUF file, or None for SmolLM2-135M-Instruct.
+        endpoint: of answers that are read again: which weights and engine they are of. Then neither
+            need be here.
         on_event: is told of the download.
 
     Raises:
         UsageError: there is no such file, or it is no GGUF file.
     """
 
-    def __init__(self, file: Path | None = None, *, on_event: EventHandler = ignore) -> None:
-        if file is not None:
+    def __init__(
+        self,
+        file: Path | None = None,
+        *,
+        endpoint: str | None = None,
+        on_event: EventHandler = ignore,
+    ) -> None:
+        if file is not None and endpoint is None:
             _check(file)
         self._file = file
+        self._endpoint = endpoint
         self._on_event = on_event
         self._starting: asyncio.Task[None] | None = None
         self._engine: Engine | None = None
@@ -113,6 +123,8 @@ class LocalAdapter:
         Raises:
             MissingExtra: the engine is not installed, so its version is unknown.
         """
+        if self._endpoint is not None:
+            return self._endpoint
         try:
             engine = version("xllamacpp")
         except PackageNotFoundError:

@@ -45,13 +45,13 @@ _AZURE: Final = ".openai.azure.com"  # where a deployment may be called anything
 _ACCOUNT: Final = {"openai-organization": "OPENAI_ORG_ID", "openai-project": "OPENAI_PROJECT_ID"}
 
 
-def connect(model: str, *, on_event: EventHandler) -> OpenAIAdapter:
-    """The adapter of `openai:MODEL`, at `OPENAI_BASE_URL` where that is set.
+def connect(model: str, *, on_event: EventHandler, endpoint: str | None = None) -> OpenAIAdapter:
+    """The adapter of `openai:MODEL`, at `OPENAI_BASE_URL` where that is set, or where it was.
 
     Raises:
         UsageError: the model has no name, or the address is one that we do not send prompts to.
     """
-    return OpenAIAdapter(model, on_event=on_event)
+    return OpenAIAdapter(model, base_url=endpoint, on_event=on_event)
 
 
 class OpenAIAdapter:

@@ -2,25 +2,33 @@
 
 Adapters register under the entry-point group `spex_api.adapters`: the part of a model's name before
 the first colon is the entry's name, and the entry is a function
-`connect(model: str, *, on_event: EventHandler) -> Adapter`. What this module does not know: any
-vendor.
+`connect(model: str, *, on_event: EventHandler, endpoint: str | None = None) -> Adapter`. Where
+`endpoint` is given, answers are read that this endpoint gave, perhaps to another machine: the
+adapter is to have it, whatever the environment says, and to look at no file. One that takes no
+`endpoint` is as the environment says. What this module does not know: any vendor.
 """
 
 from __future__ import annotations
 
+import inspect
+from contextlib import contextmanager
+from contextvars import ContextVar
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from spex_api.errors import UsageError
 from spex_api.events import ignore
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from spex_api.completions import Capabilities, Completion, CompletionRequest, JsonObject
     from spex_api.events import EventHandler
 
-__all__ = ["Adapter", "load_adapter"]
+__all__ = ["Adapter", "as_recorded", "load_adapter"]
 
-_GROUP = "spex_api.adapters"
+_GROUP: Final = "spex_api.adapters"
+_recorded: ContextVar[Mapping[str, str]] = ContextVar("_recorded")
 
 
 class Adapter(Protocol):
@@ -81,5 +89,25 @@ def load_adapter(name: str, *, on_event: EventHandler = ignore) -> Adapter:
             advice=f"Installed adapters: {known}. A model is named as in openai:gpt-4.1-mini.",
         )
     connect = found[provider].load()
-    adapter: Adapter = connect(model, on_event=on_event)
+    settings: dict[str, object] = {"on_event": on_event}
+    endpoint = _recorded.get({}).get(name)
+    if endpoint is not None and "endpoint" in inspect.signature(connect).parameters:
+        settings["endpoint"] = endpoint
+    adapter: Adapter = connect(model, **settings)
     return adapter
+
+
+@contextmanager
+def as_recorded(endpoints: Mapping[str, str]) -> Iterator[None]:
+    """Lets models that are named inside have the endpoints that answered before.
+
+    For what is replayed on a machine whose environment leads elsewhere, or nowhere.
+
+    Args:
+        endpoints: as `Adapter.endpoint` has it, by the model's whole name.
+    """
+    token = _recorded.set(endpoints)
+    try:
+        yield
+    finally:
+        _recorded.reset(token)
