@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from spex_api.audited import Finding
     from spex_api.decoding.decoder import Decoder
     from spex_api.querying.adapter import Adapter
+    from spex_api.querying.cache import AnswerStore
     from spex_api.querying.pricing import Price
     from spex_api.scores import Score
 
@@ -87,6 +88,7 @@ async def audit(
     price: Price | None = None,
     mode: str = "live",
     store_prompts: bool = True,
+    store: AnswerStore | None = None,
     processes: int = 0,
     recorded: Audit | None = None,
     on_event: EventHandler = ignore,
@@ -127,6 +129,7 @@ async def audit(
         price: what the model costs.
         mode: "live", "refresh" or "replay", as for `explain`.
         store_prompts: whether what was asked is kept on disk, or only its digest.
+        store: where answers are kept, in place of the folder on disk; it stays open.
         processes: how many processes decode; 0 decodes in threads. A script that takes some must
             begin its work under `if __name__ == "__main__":`.
         recorded: of a replay: the audit that is rebuilt. What its budget left out and what failed
@@ -151,7 +154,7 @@ async def audit(
     make = _Template(template, settings) if isinstance(template, str) else template
     if isinstance(make, _Template):
         check_columns(cases, make.names, why="the template names")
-    terms = Terms(limits, concurrency, price, mode, store_prompts=store_prompts)
+    terms = Terms(limits, concurrency, price, mode, store_prompts=store_prompts, store=store)
     async with AsyncExitStack() as opened:
         beside = opened.enter_context(decoding_beside(processes, needs=decoder))
         stack = await opened.enter_async_context(

@@ -13,8 +13,8 @@ from rich.console import Console
 
 from spex_api.audit_file import AUDIT, case_folder, write_audit
 from spex_api.audited import Standing
+from spex_api.audits.job import audited, read_audit_job
 from spex_api.cli import flags
-from spex_api.cli.audit_job import audited, read_audit_job
 from spex_api.cli.delivery import INTERRUPTED, PARTIAL, check_folder
 from spex_api.cli.lines import write_json
 from spex_api.cli.progress import ProgressLine

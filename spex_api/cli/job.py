@@ -12,7 +12,7 @@ from spex_api.explainer import explain_sync
 from spex_api.prompts.tables import prompt_of
 from spex_api.querying.budget import Budget
 from spex_api.querying.pace.limits import Limits
-from spex_api.querying.pricing import Price
+from spex_api.querying.price_table import price_in
 from spex_api.querying.unasked import ALL_ASKED, Unasked
 from spex_api.scores.tables import score_of
 from spex_api.spec import ExplainSpec, Tables, check_spec, read_spec
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from spex_api.events import EventHandler
     from spex_api.explanation import Explanation
     from spex_api.prompts import Prompt
+    from spex_api.querying.pricing import Price
     from spex_api.scores import Score
-    from spex_api.spec import PricesTable
 
-__all__ = ["Job", "explained", "job_of", "price_of", "read_job"]
+__all__ = ["Job", "explained", "job_of", "read_job"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ def job_of(spec: ExplainSpec) -> Job:
         score=score_of(spec.score),
         budget=Budget(requests=caps.requests, tokens=caps.tokens, usd=caps.usd),
         limits=Limits(**limits),
-        price=price_of(spec.prices),
+        price=price_in(spec.prices),
     )
 
 
@@ -161,19 +161,6 @@ def _tested(
         store_prompts=job.spec.cache.store_prompts,
         on_event=on_event,
     )
-
-
-def price_of(table: PricesTable) -> Price | None:
-    """The price that a table says, or None where it says none.
-
-    Raises:
-        SpecError: it says half of one.
-    """
-    if table.input is None and table.output is None:
-        return None
-    if table.input is None or table.output is None:
-        raise SpecError("[prices] needs both input and output, in dollars a million tokens.")
-    return Price(table.input, table.output, table.cache_read, table.cache_write)
 
 
 def _spec(path: Path | None, overrides: Tables) -> ExplainSpec:

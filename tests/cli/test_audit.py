@@ -16,8 +16,8 @@ import pytest
 from spex_api.audit_file import StoredAudit, read_audit
 from spex_api.audit_spec import check_audit_spec, read_audit_spec
 from spex_api.audited import Standing
+from spex_api.audits.job import audit_job_of, audited
 from spex_api.cli.app import run
-from spex_api.cli.audit_job import audit_job_of, audited
 from spex_api.errors import SpecError
 from spex_api.events import ignore
 from spex_api.querying import retry, throttle

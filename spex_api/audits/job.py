@@ -1,4 +1,4 @@
-"""What `spex audit` works on: a spec and its rows, made into the values that `audit` takes.
+"""What an audit from a file works on: a spec and its rows, as the values that `audit` takes.
 
 What this module does not know: what is done with an audit.
 """
@@ -12,19 +12,20 @@ from typing import TYPE_CHECKING
 from spex_api.audit_spec import AuditSpec, read_audit_spec
 from spex_api.audits.auditing import audit_sync
 from spex_api.audits.cases import Case, check_columns, read_cases
-from spex_api.cli.job import price_of
 from spex_api.errors import PromptError, SpecError
+from spex_api.events import EventHandler, ignore
 from spex_api.prompts.tables import prompt_of
 from spex_api.querying.budget import Budget
 from spex_api.querying.pace.limits import Limits
+from spex_api.querying.price_table import price_in
 from spex_api.scores.tables import score_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from spex_api.audited import Audit
-    from spex_api.events import EventHandler
     from spex_api.prompts import Prompt
+    from spex_api.querying.cache import AnswerStore
     from spex_api.querying.pricing import Price
     from spex_api.scores import Score
     from spex_api.spec import Tables
@@ -97,7 +98,7 @@ def audit_job_of(spec: AuditSpec) -> AuditJob:
         score=score_of(spec.score),
         budget=Budget(requests=caps.requests, tokens=caps.tokens, usd=caps.usd),
         limits=Limits(**spec.limits.model_dump(exclude={"concurrency"})),
-        price=price_of(spec.prices),
+        price=price_in(spec.prices),
     )
 
 
@@ -105,15 +106,17 @@ def audited(
     job: AuditJob,
     *,
     mode: str = "live",
+    store: AnswerStore | None = None,
     processes: int = 0,
     recorded: Audit | None = None,
-    on_event: EventHandler,
+    on_event: EventHandler = ignore,
 ) -> Audit:
     """The audit of a job, which carries its spec.
 
     Args:
         job: what to audit.
         mode: what is done with the answers on disk.
+        store: where answers are kept, in place of the folder on disk.
         processes: how many decode; 0 decodes in threads.
         recorded: of a replay: the audit that is rebuilt.
         on_event: is told what happens.
@@ -139,6 +142,7 @@ def audited(
         price=job.price,
         mode=mode,
         store_prompts=spec.cache.store_prompts,
+        store=store,
         processes=processes,
         recorded=recorded,
         on_event=on_event,
