@@ -8,7 +8,7 @@ What this module does not know: values, noise, and how the parameters are found.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import comb
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,8 @@ import numpy as np
 from spex_api.decoding.gp_kernels import LOG_VARIANCE_BOUNDS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
@@ -31,6 +33,22 @@ _IS_INTERACTION = np.array([0.0, 1.0, 1.0, 1.0])
 _PATTERN_RATE, _LEVEL_RATE = 10.0, 40.0
 _LISTABLE = 2500
 """What a whole size shares is told only where a transform can hold all coefficients of the size."""
+
+
+@dataclass(slots=True)
+class _Latest:
+    """The features of the points that were asked for last: a fit asks for the same ones each time.
+
+    They are known again by identity, so nobody may write into points.
+    """
+
+    known: tuple[Floats, Floats] | None = None
+
+    def of(self, points: Floats, compute: Callable[[Floats], Floats]) -> Floats:
+        known = self.known
+        if known is None or known[0] is not points:
+            self.known = known = (points, compute(points))
+        return known[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +115,7 @@ class LocalKernel:
     """
 
     num_features: int
+    _latest: _Latest = field(default_factory=_Latest, init=False, repr=False, compare=False)
 
     @property
     def num_relevances(self) -> int:
@@ -122,7 +141,7 @@ class LocalKernel:
 
     def gram(self, parameters: Floats, left: Floats, right: Floats) -> Floats:
         """`k(m, m')`, shape (num_left, num_right)."""
-        features = _patterns(left)
+        features = self._latest.of(left, _patterns)
         others = features if right is left else _patterns(right)
         variances = self._variances(parameters).ravel().astype(left.dtype)
         gram: Floats = (features * variances) @ others.T
@@ -131,7 +150,7 @@ class LocalKernel:
     def gradient(self, parameters: Floats, points: Floats, gram: Floats, weights: Floats) -> Floats:
         """Each column's slope goes to its pattern, and to each of its features."""
         del gram
-        features = _patterns(points)
+        features = self._latest.of(points, _patterns)
         slopes = np.einsum("jc,jc->c", features, weights @ features)
         slopes = slopes.reshape(self.num_features, 4) * self._variances(parameters)
         by_feature = slopes.sum(axis=1)
@@ -195,6 +214,7 @@ class LevelKernel:
     """
 
     num_features: int
+    _latest: _Latest = field(default_factory=_Latest, init=False, repr=False, compare=False)
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -223,7 +243,7 @@ class LevelKernel:
 
     def gram(self, parameters: Floats, left: Floats, right: Floats) -> Floats:
         """`k(m, m')`, shape (num_left, num_right)."""
-        features = self._features(left)
+        features = self._latest.of(left, self._features)
         others = features if right is left else self._features(right)
         gram: Floats = (features * np.exp(parameters).astype(left.dtype)) @ others.T
         return gram
@@ -231,7 +251,7 @@ class LevelKernel:
     def gradient(self, parameters: Floats, points: Floats, gram: Floats, weights: Floats) -> Floats:
         """One a size."""
         del gram
-        features = self._features(points)
+        features = self._latest.of(points, self._features)
         slopes: Floats = np.exp(parameters) * np.einsum("jc,jc->c", features, weights @ features)
         return slopes
 
