@@ -7,8 +7,9 @@ Prompts are recorded tables of a real model's values, each under several orders 
 are replayed as answers. An audit of such prompts, drawn with replacement, goes in the rounds of
 `spex_api.audits.allotment`; beside it every prompt gets the same number of queries, and a fit to
 four fifths of them. What is told is the share of queries that the audit saves for the same mean R²
-on rows that neither sees, and what one would save that knew every R² before it asks: nobody can
-save more with these looks. A finished cell is never measured again.
+on rows that neither sees; what one would save that knew beforehand how each table is learned on
+average, which is what looks could teach at the best; and one that knew every single R², luck
+included: nobody can save more with these looks. A finished cell is never measured again.
 
 What this script does not know: any peer.
 """
@@ -43,7 +44,7 @@ from spex_api.sampling.survey import num_fitted
 from spex_api.stopping import looked_at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from ledger import Cell
     from recordings import Recording
@@ -156,15 +157,21 @@ class Measured:
         num_features: of the prompt.
         looks: what each look shows, by the number of its queries.
         equal: R² after equal numbers of queries.
+        averages: R² by each look, averaged over all orders of the table's rows.
     """
 
     num_features: int
     looks: dict[int, Cell]
     equal: dict[int, float]
+    averages: dict[int, float]
 
     def reached(self, count: int) -> float:
         """R² by the last look; a fit that is worse than the mean counts as none."""
         return max(float(self.looks[count]["true"]), 0.0) if count else 0.0
+
+    def usual(self, count: int) -> float:
+        """What the last look shows of such a table on average."""
+        return self.averages[count] if count else 0.0
 
     def split(self, count: int) -> float:
         """R² where it gets its equal share; a short table gives no more than it has."""
@@ -190,27 +197,46 @@ def audited(prompts: Sequence[Measured], budget: int) -> tuple[float, int]:
     return fmean(reached), budget - left
 
 
+def informed(prompts: Sequence[Measured], budget: int) -> tuple[float, int]:
+    """The same for one that knew how each table is learned on average, and takes the best looks."""
+    return _greedy(prompts, budget, known=[prompt.usual for prompt in prompts])
+
+
 def foreseen(prompts: Sequence[Measured], budget: int) -> tuple[float, int]:
     """The same for one that knew every R² before, and takes the best looks first."""
-    steps = sorted(step for prompt in prompts for step in _best_steps(prompt))
-    total, left = 0.0, budget
-    for rate, cost in steps:
-        if cost <= left:
-            total -= rate * cost
-            left -= cost
-    return total / len(prompts), budget - left
+    return _greedy(prompts, budget, known=[prompt.reached for prompt in prompts])
 
 
-def _best_steps(prompt: Measured) -> Iterator[tuple[float, int]]:
-    """The steps of the concave hull of what a prompt reaches: minus the gain a query, and cost."""
+def _greedy(
+    prompts: Sequence[Measured], budget: int, *, known: Sequence[Callable[[int], float]]
+) -> tuple[float, int]:
+    """The looks with the highest gain a query first, by what is known of each prompt."""
+    steps = sorted(
+        (rate, at, count)
+        for at, (prompt, reached) in enumerate(zip(prompts, known, strict=True))
+        for rate, count in _best_steps(tuple(prompt.looks), reached)
+    )
+    reached, left = [0] * len(prompts), budget
+    for _, at, count in steps:
+        if count - reached[at] <= left:
+            left -= count - reached[at]
+            reached[at] = count
+    mean = fmean(prompt.reached(count) for prompt, count in zip(prompts, reached, strict=True))
+    return mean, budget - left
+
+
+def _best_steps(
+    looks: tuple[int, ...], reached: Callable[[int], float]
+) -> Iterator[tuple[float, int]]:
+    """The corners of the concave hull of what is reached: minus the gain a query, and the look."""
     before = 0
-    while later := [count for count in prompt.looks if count > before]:
-        start = prompt.reached(before)
-        rates = {count: (prompt.reached(count) - start) / (count - before) for count in later}
+    while later := [count for count in looks if count > before]:
+        start = reached(before)
+        rates = {count: (reached(count) - start) / (count - before) for count in later}
         best = max(rates, key=rates.__getitem__)
         if rates[best] <= 0:
             return
-        yield -rates[best], best - before
+        yield -rates[best], best
         before = best
 
 
@@ -231,11 +257,12 @@ def equal_need(prompts: Sequence[Measured], mean: float) -> float:
 def rows(prompts: Sequence[Measured], *, num_prompts: int, num_audits: int) -> Iterator[list[str]]:
     """One row a budget: what is reached, and the queries that are saved."""
     for each in _BUDGETS:
-        reached, saved, savable = [], [], []
+        reached, saved, learnable, savable = [], [], [], []
         for seed in range(num_audits):
             places = np.random.default_rng(seed).integers(len(prompts), size=num_prompts)
             drawn = [prompts[at] for at in places]
-            for policy, shares in ((audited, saved), (foreseen, savable)):
+            policies = ((audited, saved), (informed, learnable), (foreseen, savable))
+            for policy, shares in policies:
                 mean, taken = policy(drawn, each * num_prompts)
                 shares.append(1 - taken / num_prompts / equal_need(drawn, mean))
                 if policy is audited:
@@ -246,6 +273,7 @@ def rows(prompts: Sequence[Measured], *, num_prompts: int, num_audits: int) -> I
             f"{fmean(reached):.3f}",
             f"{fmean(saved):+.0%} ± {stdev(saved):.0%}",
             spread,
+            f"{fmean(learnable):+.0%}",
             f"{fmean(savable):+.0%}",
         ]
 
@@ -263,10 +291,17 @@ def main() -> None:
     ledger = Ledger(arguments.results)
     measured = []
     for path in sorted(RECORDED.glob("*.npz")):
-        for subset in range(arguments.subsets):
-            prompt = Prompt(read_recording(path), subset, arguments.decoder)
-            measured.append(Measured(prompt.recording.num_features, *prompt.measured(ledger)))
-    head = ["queries a prompt", "mean R²", "saved", "over audits", "savable"]
+        recording = read_recording(path)
+        found = [
+            Prompt(recording, subset, arguments.decoder).measured(ledger)
+            for subset in range(arguments.subsets)
+        ]
+        averages = {
+            count: fmean(max(looks[count]["true"], 0.0) for looks, _ in found)
+            for count in found[0][0]
+        }
+        measured += (Measured(recording.num_features, *each, averages) for each in found)
+    head = ["queries a prompt", "mean R²", "saved", "over audits", "learnable", "savable"]
     table = markdown(
         head, rows(measured, num_prompts=arguments.prompts, num_audits=arguments.audits)
     )
@@ -274,8 +309,9 @@ def main() -> None:
         f"{arguments.audits} audits of {arguments.prompts} prompts each, drawn from "
         f"{len(measured)}: {len(measured) // arguments.subsets} recorded tables under "
         f"{arguments.subsets} orders of their rows, decoded by {arguments.decoder}. Saved is the "
-        "share of queries that an equal split takes more for the same mean R²; savable is what one "
-        f"would save that knew every R² before it asks. {versions()}"
+        "share of queries that an equal split takes more for the same mean R²; learnable is what "
+        "one would save that knew how each table is learned on average, and savable one that knew "
+        f"every single R². {versions()}"
     )
     text = f"# Queries that an audit saves\n\n{fill(told, 100)}\n\n{table}\n"
     print(text)

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Course", "allot", "is_hopeless", "stops"]
 
-_FIRST: Final = 75
-_MASKS_PER_FEATURE: Final = 1.5
+_FIRST: Final = 50
+_MASKS_PER_FEATURE: Final = 1.0
 _GROWTH: Final = 1.5
 _NOTHING: Final = 0.02
 """An R² that nobody sees: who is to gain less by all that it may ask has nothing to gain."""
@@ -68,8 +68,8 @@ class Course:
 def stops(num_features: int, most: int) -> tuple[int, ...]:
     """After how many masks a prompt is looked at: in equal ratios of about 1.5 up to all of them.
 
-    The first look is at one and a half masks a feature, and at least at 75: fewer show next to
-    nothing, and more are lost on a prompt that is hopeless.
+    The first look is at one mask a feature, and at least at 50: fewer show next to nothing, and
+    more are lost on a prompt that is hopeless.
 
     Args:
         num_features: how many features each mask has.

@@ -89,7 +89,7 @@ def test_what_is_explained_well_gives_way_to_what_still_grows():
 
 def test_a_hopeless_prompt_does_not_eat_the_budget():
     """One that showed nothing in many looks is asked no more, though there is enough for it."""
-    nothing = course(values=(0.0, 0.01, -0.01, 0.0, 0.01), error=0.02)
+    nothing = course(values=(0.0, 0.01, -0.01, 0.0, 0.0, 0.01), error=0.02)
     assert is_hopeless(nothing, [nothing])
     assert allot([nothing, course(values=(0.5,))], left=10_000) == (1,)
     assert not is_hopeless(course(values=(0.02,), error=0.3), [course(values=(0.02,), error=0.3)])
@@ -112,11 +112,11 @@ def test_a_mask_that_takes_several_requests_counts_as_often():
 
 @pytest.mark.parametrize(("num_features", "most"), [(2, 20), (10, 300), (24, 480), (200, 4000)])
 def test_looks_end_with_all_that_may_be_asked(num_features, most):
-    """In ratios of about 1.5, from one and a half masks a feature."""
+    """In ratios of about 1.5, from one mask a feature."""
     looks = stops(num_features, most)
     assert looks[-1] == most
     assert list(looks) == sorted(set(looks))
-    assert looks[0] == min(most, max(75, 1.5 * num_features))
+    assert looks[0] == min(most, max(50, num_features))
     assert all(1.2 < after / before < 1.9 for before, after in pairwise(looks))
 
 
