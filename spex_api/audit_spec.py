@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError
 
 from spex_api.errors import SpecError
 from spex_api.prompt_table import PromptTable
+from spex_api.prompts.template import parse
 from spex_api.score_table import ScoreTable
 from spex_api.spec import (
     BudgetTable,
@@ -107,8 +108,6 @@ class AuditSpec(Table):
         Raises:
             PromptError: the template cannot be read.
         """
-        from spex_api.prompts.template import parse  # noqa: PLC0415 - only an audit needs prompts
-
         if self.prompt.template is None:
             return ()
         names = dict.fromkeys(name for _, name in parse(self.prompt.template) if name)

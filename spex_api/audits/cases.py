@@ -244,7 +244,7 @@ def _from_parquet(path: Path) -> Iterator[Located]:
     except ImportError:
         raise MissingExtra(
             f"{path} is Parquet, and pyarrow, which reads it, is not installed.",
-            advice="Install it (pip install pyarrow), or write the prompts as JSONL or CSV.",
+            advice='Run: python -m pip install "spex-api[parquet]", or write them as JSONL or CSV.',
         ) from None
     try:
         rows: list[object] = parquet.read_table(path).to_pylist()
