@@ -7,11 +7,9 @@ does not know: how one prompt is asked (`inquiring`), when which is (`rounds`), 
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections import Counter
-from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import reduce
 from importlib.metadata import version
 from operator import add
@@ -20,13 +18,13 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Any, Final
 
 from spex_api.audited import Audit, Audited, Standing
-from spex_api.audits.beside import decoding_beside
 from spex_api.audits.board import Board
 from spex_api.audits.cases import ID, Case, cases_of, check_columns, read_cases
 from spex_api.audits.findings import find_findings
-from spex_api.audits.inquiring import Inquiring
+from spex_api.audits.here import Here
+from spex_api.audits.inquired import Inquired
 from spex_api.audits.rounds import Rounds
-from spex_api.audits.terrain import Terrain
+from spex_api.audits.terrain import Brief, open_terrain
 from spex_api.errors import UsageError
 from spex_api.events import EventHandler, ignore
 from spex_api.indices import check_index
@@ -36,8 +34,7 @@ from spex_api.provenance import Cost
 from spex_api.querying.asking import check_asked
 from spex_api.querying.budget import Budget
 from spex_api.querying.pace.limits import Limits
-from spex_api.querying.policy import Meter
-from spex_api.querying.stack import Stack, Terms, open_stack
+from spex_api.querying.stack import Terms
 from spex_api.sampling.uniform import HALF, check_keep
 from spex_api.scores import as_score
 from spex_api.stopping import check_target
@@ -155,38 +152,31 @@ async def audit(
     if isinstance(make, _Template):
         check_columns(cases, make.names, why="the template names")
     terms = Terms(limits, concurrency, price, mode, store_prompts=store_prompts, store=store)
-    async with AsyncExitStack() as opened:
-        beside = opened.enter_context(decoding_beside(processes, needs=decoder))
-        stack = await opened.enter_async_context(
-            open_stack(model, budget=budget, meter=Meter(), terms=terms, on_event=on_event)
-        )
-        terrain = Terrain(
-            stack=stack,
-            terms=terms,
-            budget=budget,
-            score=as_score(score),
-            make=make,
-            decoder=decoder,
-            index=index,
-            order=order,
-            seed=seed,
-            keep=keep,
-            most=most,
-            target=target_faithfulness,
-            beside=beside,
-            second=_Seconds(stack, opened, on_event).open,
-            opened=opened,
-            recorded={each.case_id: each for each in recorded.cases} if recorded else {},
-        )
+    brief = Brief(
+        model=model,
+        budget=budget,
+        terms=terms,
+        score=as_score(score),
+        make=make,
+        decoder=decoder,
+        index=index,
+        order=order,
+        seed=seed,
+        keep=keep,
+        most=most,
+        target=target_faithfulness,
+    )
+    known = {each.case_id: each for each in recorded.cases} if recorded else {}
+    async with open_terrain(
+        brief, processes=processes, recorded=known, on_event=on_event
+    ) as terrain:
+        stack = terrain.stack
         board = Board(stack.adapter.meter, on_event, usd_cap=stack.ledger.budget.usd)
-        every = [
-            Inquiring(case, terrain, board.listen(case.case_id), meter=board.meter_of(case.case_id))
-            for case in cases
-        ]
-        rounds = Rounds(every, board, budget=budget, at_once=stack.concurrency)
+        steps = Here(terrain, board.listen)
+        every = [Inquired(case, board.meter_of(case.case_id)) for case in cases]
+        rounds = Rounds(every, steps, board, budget, targeted=target_faithfulness is not None)
         await rounds.run()
-        # One after another: what interactions are is computed here, of one prompt at a time.
-        audited = [await asyncio.to_thread(each.audited) for each in every]
+        audited = await steps.audited(every)
     sent = Cost(sent=board.meter.sent, cached=board.cached)
     return _audit(audited, sent, budget, findings=find_findings(audited, key=key, groups=groups))
 
@@ -209,24 +199,6 @@ class _Template:
     def __call__(self, columns: Mapping[str, str]) -> Prompt:
         texts = {name: columns[name] for name in self.names}
         return Prompt.from_template(self.template, **self.settings, **texts)
-
-
-@dataclass(slots=True)
-class _Seconds:
-    """Second models, each opened once for all prompts."""
-
-    stack: Stack
-    opened: AsyncExitStack
-    on_event: EventHandler
-    stacks: dict[str, asyncio.Task[Stack]] = field(default_factory=dict)
-
-    async def open(self, name: str) -> Stack:
-        """The model of this name."""
-        if name not in self.stacks:
-            beside = self.stack.beside(name, on_event=self.on_event)
-            entering = self.opened.enter_async_context(beside)
-            self.stacks[name] = asyncio.ensure_future(entering)
-        return await asyncio.shield(self.stacks[name])
 
 
 def _check(

@@ -1,18 +1,22 @@
-"""One prompt of an audit, asked from look to look, as far as somebody else says.
+"""One prompt of an audit, asked in this process from look to look, as far as somebody else says.
 
 What goes wrong with it alone ends it, and nothing else: an error that any other prompt would meet
-too is raised. What this module does not know: the other prompts, and how many requests are left.
+too is raised. How far the prompt is may come from another process: what this one has not opened it
+opens again, from disk, and what it has not decoded it decodes again. What this module does not
+know: the other prompts, and how many requests are left.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from spex_api.audited import Audited, Standing
 from spex_api.audits.allotment import Course, stops
+from spex_api.audits.inquired import total
 from spex_api.audits.learning import Shown
 from spex_api.design import draw_design
 from spex_api.errors import (
@@ -41,9 +45,9 @@ from spex_api.querying.value_function import Evaluation
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from spex_api.audits.cases import Case
-    from spex_api.audits.terrain import Terrain
-    from spex_api.design import Design
+    from spex_api.audits.inquired import Inquired
+    from spex_api.audits.terrain import Brief, Terrain
+    from spex_api.design import Design, Look
     from spex_api.events import EventHandler
     from spex_api.explanation import Explanation
     from spex_api.finding import Finding
@@ -55,67 +59,34 @@ __all__ = ["Inquiring"]
 _MASKS_PER_FEATURE: Final = 20
 _FEWEST: Final = 300
 _MOST: Final = 4000
-_NOT_OPENED: Final = Course(1, (), closed=True)
 _LONGEST_CAUSE: Final = 4096
 """Characters: as much of a refusal is kept on disk."""
 
 
 @dataclass(slots=True)
 class Inquiring:
-    """A prompt that is being asked; it changes from look to look.
+    """A prompt that is being asked in this process.
 
     Attributes:
-        case: its row.
+        each: how far it is; changes from look to look.
         terrain: what all are asked under.
         on_event: is told how far it is.
-        course: how far it is.
-        charged: the requests that it took, or that were set aside for it.
-        standing: how it ended; None while it has not.
-        error: what went wrong, or None.
-        meter: counts what came from disk for it.
     """
 
-    case: Case
+    each: Inquired
     terrain: Terrain
     on_event: EventHandler
-    course: Course = _NOT_OPENED
-    charged: int = 0
-    standing: Standing | None = None
-    error: SpexError | None = None
-    meter: Meter = field(default_factory=Meter)
     _function: ValueFunction | None = None
-    _noise_floor: float | None = None
-    _answers: Evaluation = field(default_factory=Evaluation.nothing)
     _finding: Finding | None = None
-    _curve: list[Checkpoint] = field(default_factory=list)
 
-    @property
-    def fresh(self) -> bool:
-        """Whether it was neither opened yet nor ended."""
-        return self._function is None and self.standing is None
-
-    @property
-    def failed(self) -> bool:
-        """Whether something went wrong with it."""
-        return self.standing is Standing.FAILED
-
-    @property
-    def took(self) -> tuple[int, int, float]:
-        """Requests, tokens and dollars of all its answers; no dollars where no price is known."""
-        usage, second = self._answers.usage, self._answers.second
-        usd = 0.0
-        for part, price in (
-            (usage, self._function and self._function.price),
-            (second, self._function and self._function.second_price),
-        ):
-            usd += price.cost(part) if price else 0.0
-        total = usage + second
-        return total.requests, total.input_tokens + total.output_tokens, usd
-
-    @property
-    def faithfulness(self) -> float:
-        """R² at the last look; NaN where there was none."""
-        return self._finding.faithfulness.value if self._finding else math.nan
+    def follow(self, each: Inquired) -> None:
+        """Goes on from how far the prompt is, which another process may have brought it to."""
+        if each is self.each:
+            return
+        self.each = each
+        if self._function is not None:
+            own = replace(self._function.adapter, meter=each.meter)
+            self._function = replace(self._function, adapter=own)
 
     async def open(self) -> None:
         """Makes the prompt, and asks what its score must know first."""
@@ -123,35 +94,27 @@ class Inquiring:
 
     async def probe(self) -> None:
         """Finds out by this prompt what the endpoint gives."""
-        await self._alone(self._probe(self._opened))
+        await self._alone(self._probe())
 
     async def look(self) -> None:
         """Asks up to the next look, and decodes."""
-        await self._alone(self._look(self._opened))
+        await self._alone(self._look())
 
-    def close(self, standing: Standing, error: SpexError | None = None) -> None:
-        """Ends it, unless it has ended."""
-        if self.standing is None:
-            self.standing, self.error = standing, error
-            self.course = replace(self.course, closed=True)
-
-    def audited(self) -> Audited:
+    async def audited(self) -> Audited:
         """What came of it."""
-        standing = self.standing or Standing.ENOUGH
-        said = "" if self.error is None else _said(self.error)
-        return Audited(
-            self.case.case_id, self.case.columns, standing, self._explained(standing), said
-        )
+        each = self.each
+        standing = each.standing or Standing.ENOUGH
+        said = "" if each.error is None else _said(each.error)
+        explained = await self._explained(standing) if each.course.shown else None
+        return Audited(each.case.case_id, each.case.columns, standing, explained, said)
 
     @property
-    def _opened(self) -> ValueFunction:
-        if self._function is None:
-            raise RuntimeError("A prompt is opened before it is asked.")
-        return self._function
+    def _brief(self) -> Brief:
+        return self.terrain.brief
 
     @property
     def _recorded(self) -> Audited | None:
-        return self.terrain.recorded.get(self.case.case_id)
+        return self.terrain.recorded.get(self.each.case.case_id)
 
     async def _alone(self, work: Awaitable[None]) -> None:
         """Does some of it; what goes wrong with it alone ends it.
@@ -162,14 +125,29 @@ class Inquiring:
         try:
             await work
         except BudgetExhausted:
-            self.close(Standing.ENDED)
+            self.each.close(Standing.ENDED)
         except _ALONE as error:
-            self.close(Standing.FAILED, error)
+            self.each.close(Standing.FAILED, error)
 
     async def _open(self) -> None:
-        terrain = self.terrain
-        prompt = terrain.make(self.case.columns)
+        prompt = self._brief.make(self.each.case.columns)
         looks = tuple(look.num_masks for look in self._design(prompt).looks)
+        function = await self._opened(prompt, meter=self.each.meter)
+        self._keep(Evaluation.nothing(opened=function.opened), function)
+        self.each.charged = total(self.each.answers)
+        per_mask = function.requests_per_mask()
+        self.each.course = Course(prompt.num_features, looks, cost=per_mask)
+
+    async def _opened(self, prompt: Prompt | None = None, *, meter: Meter) -> ValueFunction:
+        """The function of its masks, opened in this process.
+
+        Args:
+            prompt: it, where it is made already.
+            meter: counts what comes from disk for the opening.
+        """
+        if self._function is not None:
+            return self._function
+        terrain = self.terrain
         adapter = terrain.stack.adapter
         recorded = self._recorded
         unasked = ALL_ASKED
@@ -177,10 +155,10 @@ class Inquiring:
             unasked = Unasked(recorded.explanation.provenance.unasked)
         opening = function_on(
             # The cache of all, but what comes from it for this prompt is counted apart.
-            replace(terrain.stack, adapter=replace(adapter, meter=self.meter)),
-            prompt,
-            score=terrain.score,
-            terms=replace(terrain.terms, unasked=unasked),
+            replace(terrain.stack, adapter=replace(adapter, meter=meter)),
+            prompt or self._brief.make(self.each.case.columns),
+            score=self._brief.score,
+            terms=replace(self._brief.terms, unasked=unasked),
             second=terrain.second,
             on_event=self.on_event,
         )
@@ -189,55 +167,79 @@ class Inquiring:
         except CacheMiss:
             self._meet_the_record()
             raise
-        self._function = replace(function, meter=adapter.meter)
-        self._answers = Evaluation.nothing(opened=function.opened)
-        self.charged = _total(self._answers)
-        each = function.requests_per_mask()
-        self.course = Course(prompt.num_features, looks, cost=each)
+        own = replace(function.adapter, meter=self.each.meter)
+        self._function = replace(function, adapter=own, meter=adapter.meter)
+        return self._function
 
-    async def _probe(self, function: ValueFunction) -> None:
-        self._meet_the_record()
-        look = FirstLook.within(self.terrain.budget, function)
-        probed = await look.take(self._design(function.prompt).survey.plan.masks)
-        self._noise_floor = probed.noise_floor
-        self._answers = Evaluation.nothing(probed, function.opened)
-        self.charged = _total(self._answers)
-
-    async def _look(self, function: ValueFunction) -> None:
-        self._meet_the_record()
-        before, self.charged = self.charged, self.charged + self.course.next_cost
-        design = self._design(function.prompt)
-        look = design.looks[len(self.course.shown)]
-        masks = design.survey.plan.masks[: look.num_masks]
-        answers = self._answers + await function.evaluate(masks, before=self._answers)
+    async def _probe(self) -> None:
+        function = await self._opened(meter=Meter())
+        if self._recorded is not None and self._recorded.standing is Standing.FAILED:
+            self._meet_the_record()
+        look = FirstLook.within(self._brief.budget, function)
         try:
-            finding = await self.terrain.beside.run(
-                find, design, look, answers=answers, ordered=function.prompt.ordered
-            )
+            probed = await look.take(self._design(function.prompt).survey.plan.masks)
+        except CacheMiss:  # or else it was probed, and the budget ended before its first look
+            self._meet_the_record()
+            raise
+        self.each.noise_floor = probed.noise_floor
+        self._keep(Evaluation.nothing(probed, function.opened), function)
+        self.each.charged = total(self.each.answers)
+
+    async def _look(self) -> None:
+        each = self.each
+        function = await self._opened(meter=Meter())
+        self._meet_the_record()
+        before, each.charged = each.charged, each.charged + each.course.next_cost
+        design = self._design(function.prompt)
+        look = design.looks[len(each.course.shown)]
+        masks = design.survey.plan.masks[: look.num_masks]
+        answers = each.answers + await function.evaluate(masks, before=each.answers)
+        try:
+            finding = await self._find(design, look, answers, ordered=function.prompt.ordered)
         except BudgetExhausted as error:
             if answers.complete:  # all was asked, and hardly anything of it can be used
                 raise ScoreError(error.cause) from None
             raise
-        self._answers, self._finding = answers, finding
-        self._curve.append(Checkpoint(finding.num_samples, finding.faithfulness))
+        self._keep(answers, function)
+        self._finding, each.faithfulness = finding, finding.faithfulness.value
+        each.curve = (*each.curve, Checkpoint(finding.num_samples, finding.faithfulness))
         showed = Shown.of(
             finding.faithfulness, num_masks=look.num_masks, num_looks=len(design.looks)
         )
-        shown = (*self.course.shown, showed)
-        self.course = replace(self.course, shown=shown)
+        each.course = replace(each.course, shown=(*each.course.shown, showed))
         if answers.complete:
-            self.charged = max(_total(answers), before)
+            each.charged = max(total(answers), before)
         self._close_where_it_ends(finding)
 
+    async def _find(
+        self, design: Design, look: Look, answers: Evaluation, *, ordered: bool
+    ) -> Finding:
+        """What the answers show at a look; decoded beside the asking."""
+        return await self.terrain.beside.run(find, design, look, answers=answers, ordered=ordered)
+
+    def _keep(self, answers: Evaluation, function: ValueFunction) -> None:
+        """Keeps all its answers, and what they took."""
+        self.each.answers = answers
+        usd = 0.0
+        for part, price in (
+            (answers.usage, function.price),
+            (answers.second, function.second_price),
+        ):
+            usd += price.cost(part) if price else 0.0
+        together = answers.usage + answers.second
+        tokens = together.input_tokens + together.output_tokens
+        self.each.took = (together.requests, tokens, usd)
+
     def _close_where_it_ends(self, finding: Finding) -> None:
-        if not self._answers.complete:
-            self.close(Standing.ENDED)
+        each = self.each
+        if not each.answers.complete:
+            each.close(Standing.ENDED)
         elif finding.enough:
-            self.close(Standing.REACHED)
-        elif len(self.course.shown) == len(self.course.looks):
-            self.close(Standing.WHOLE)
+            each.close(Standing.REACHED)
+        elif len(each.course.shown) == len(each.course.looks):
+            each.close(Standing.WHOLE)
         elif not math.isfinite(finding.faithfulness.value):
-            self.close(Standing.HOPELESS)
+            each.close(Standing.HOPELESS)
 
     def _meet_the_record(self) -> None:
         """In a replay, ends as the run did: what it did not ask is not on disk.
@@ -250,7 +252,7 @@ class Inquiring:
         if recorded is None or recorded.standing not in (Standing.FAILED, Standing.ENDED):
             return
         explanation = recorded.explanation
-        if explanation is None or self.course.num_masks >= explanation.provenance.planned:
+        if explanation is None or self.each.course.num_masks >= explanation.provenance.planned:
             if recorded.standing is Standing.ENDED:
                 raise BudgetExhausted("The budget of the run ended here.")
             raise _AsRecorded(recorded.error)
@@ -263,35 +265,39 @@ class Inquiring:
         Raises:
             BudgetTooSmall: it has too few parts, or may be asked too little.
         """
-        terrain, count = self.terrain, prompt.num_features
-        most = terrain.most or min(max(_MASKS_PER_FEATURE * count, _FEWEST), _MOST)
+        brief, count = self._brief, prompt.num_features
+        most = brief.most or min(max(_MASKS_PER_FEATURE * count, _FEWEST), _MOST)
         return draw_design(
-            terrain.decoder,
+            brief.decoder,
             num_features=count,
             num_masks=most,
-            seed=_seed(terrain.seed, self.case.case_id),
-            keep=terrain.keep,
-            target=terrain.target,
+            seed=_seed(brief.seed, self.each.case.case_id),
+            keep=brief.keep,
+            target=brief.target,
             stops=stops(count, most),
         )
 
-    def _explained(self, standing: Standing) -> Explanation | None:
+    async def _explained(self, standing: Standing) -> Explanation:
         """What was found so far."""
-        if self._finding is None:
-            return None
-        terrain, function = self.terrain, self._opened
-        most = self.course.cost * self.course.looks[-1]
+        each, brief = self.each, self._brief
+        function = await self._opened(meter=Meter())
+        most = each.course.cost * each.course.looks[-1]
         design = self._design(function.prompt)
-        inquiry = Inquiry(design, self._answers, self._finding, tuple(self._curve))
-        explanation = inquiry.explained(
+        look = design.looks[len(each.course.shown) - 1]
+        finding = self._finding
+        if finding is None or finding.look.num_masks != look.num_masks:  # it was another process
+            finding = await self._find(design, look, each.answers, ordered=function.prompt.ordered)
+        inquiry = Inquiry(design, each.answers, finding, each.curve)
+        explanation = await asyncio.to_thread(
+            inquiry.explained,
             function,
-            index=terrain.index,
-            order=terrain.order,
+            index=brief.index,
+            order=brief.order,
             budget=Budget(most),
-            noise_floor=self._noise_floor,
+            noise_floor=each.noise_floor,
         )
         took = explanation.usage.requests
-        cached = min(max(self.meter.cached, 0), took)
+        cached = min(max(each.meter.cached, 0), took)
         return replace(
             explanation,
             usage=replace(explanation.usage, sent=took - cached, cached=cached),
@@ -329,7 +335,3 @@ def _said(error: SpexError) -> str:
     advice = "" if isinstance(error, AdapterError) else error.advice
     said = f"{error.cause[:_LONGEST_CAUSE]} {advice}".strip()
     return "".join(each if each.isprintable() else " " for each in said)
-
-
-def _total(answers: Evaluation) -> int:
-    return answers.usage.requests + answers.second.requests + answers.refused

@@ -1,8 +1,8 @@
 """Who is asked when: the first prompt finds out what the endpoint gives, then all go in rounds.
 
 Every round is decided before its first request, by what all looks so far have shown; whoever is
-faster in it changes nothing. What this module does not know: how one prompt is asked, and by what a
-round is decided (`allotment`).
+faster in it changes nothing. What this module does not know: how one prompt is asked and in which
+process, and by what a round is decided (`allotment`).
 """
 
 from __future__ import annotations
@@ -11,23 +11,24 @@ import asyncio
 import math
 from dataclasses import dataclass
 from statistics import fmean
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from spex_api.audited import DOUBTFUL, Standing
 from spex_api.audits.allotment import allot, is_hopeless
-from spex_api.audits.inquiring import Inquiring
 from spex_api.errors import EndpointUnfit, Unavailable
 from spex_api.events import Notice
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
+    from spex_api.audited import Audited
     from spex_api.audits.board import Board
+    from spex_api.audits.inquired import Inquired
     from spex_api.querying.budget import Budget
 
-__all__ = ["Rounds"]
+__all__ = ["AT_ONCE", "Rounds", "Steps"]
 
-_AT_ONCE: Final = 16
+AT_ONCE: Final = 16
 """Prompts at the most that are asked side by side: enough that somebody always has a question."""
 _SURE: Final = 0.95
 """Of what tokens or dollars are left: prompts differ in length."""
@@ -37,21 +38,48 @@ _GONE: Final = 5
 """So many prompts one after another that find nobody: the endpoint is gone."""
 
 
+class Steps(Protocol):
+    """Who takes the steps of single prompts, here or elsewhere; each changes how far one is."""
+
+    @property
+    def at_once(self) -> int:
+        """How many prompts may be asked side by side."""
+        ...
+
+    async def open(self, each: Inquired) -> None:
+        """Makes the prompt, and asks what its score must know first."""
+        ...
+
+    async def probe(self, each: Inquired) -> None:
+        """Finds out by this prompt what the endpoint gives."""
+        ...
+
+    async def look(self, each: Inquired) -> None:
+        """Asks up to the next look, and decodes."""
+        ...
+
+    async def audited(self, every: Sequence[Inquired]) -> list[Audited]:
+        """What came of them, in their order."""
+        ...
+
+
 @dataclass(slots=True)
 class Rounds:
     """The rounds of an audit; what they have come to changes.
 
     Attributes:
         every: the prompts, in their order.
+        steps: who asks them.
         board: where it is told how far they are.
         budget: what they may take together.
-        at_once: how many requests may be under way.
+        targeted: whether prompts are asked until a target is reached.
     """
 
-    every: list[Inquiring]
+    every: list[Inquired]
+    steps: Steps
     board: Board
     budget: Budget
-    at_once: int
+    targeted: bool = False
     _number: int = 0
     _num_gone: int = 0
 
@@ -62,11 +90,11 @@ class Rounds:
             SpexError: any prompt would meet it, or all have met the like.
         """
         await self._first()
-        await self._each([each for each in self.every if each.fresh], Inquiring.open)
+        await self._each([each for each in self.every if each.fresh], self.steps.open)
         self._raise_if_all_failed()
         while going := self._going():
             self._tell(going)
-            await self._each(going, Inquiring.look)
+            await self._each(going, self.steps.look)
             self._raise_if_all_failed()
             if any(each.standing is Standing.ENDED for each in self.every):
                 break
@@ -81,9 +109,9 @@ class Rounds:
         """
         unfit: list[EndpointUnfit] = []
         for each in self.every:
-            await self._each([each], Inquiring.open)
+            await self._each([each], self.steps.open)
             if each.standing is None:
-                await self._each([each], Inquiring.probe)
+                await self._each([each], self.steps.probe)
             if not each.failed:
                 return
             if isinstance(each.error, EndpointUnfit):
@@ -92,7 +120,7 @@ class Rounds:
             if len(unfit) == _UNFIT:
                 raise unfit[0]
 
-    def _going(self) -> list[Inquiring]:
+    def _going(self) -> list[Inquired]:
         """Who goes on to the next look."""
         courses = [each.course for each in self.every]
         return [self.every[at] for at in allot(courses, left=self._left())]
@@ -109,9 +137,7 @@ class Rounds:
                 left = min(left, int(_SURE * (cap - spent) / spent * requests))
         return left
 
-    async def _each(
-        self, going: list[Inquiring], do: Callable[[Inquiring], Awaitable[None]]
-    ) -> None:
+    async def _each(self, going: list[Inquired], do: Callable[[Inquired], Awaitable[None]]) -> None:
         """Does it with each, a few at a time; one that fails does not stop the others.
 
         Raises:
@@ -126,12 +152,12 @@ class Rounds:
 
         try:
             async with asyncio.TaskGroup() as group:
-                for _ in going[: min(self.at_once, _AT_ONCE)]:
+                for _ in going[: self.steps.at_once]:
                     group.create_task(work())
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from None
 
-    def _watch(self, each: Inquiring) -> None:
+    def _watch(self, each: Inquired) -> None:
         """Counts those that found nobody, one after another.
 
         Raises:
@@ -161,7 +187,6 @@ class Rounds:
     def _close(self) -> None:
         """Says of those that are left how they ended."""
         courses = [each.course for each in self.every]
-        targeted = any(each.terrain.target is not None for each in self.every)
         for each in self.every:
             if each.standing is not None:
                 continue
@@ -170,9 +195,9 @@ class Rounds:
             elif each.faithfulness < DOUBTFUL and is_hopeless(each.course, courses):
                 each.close(Standing.HOPELESS)
             else:
-                each.close(Standing.ENDED if targeted else Standing.ENOUGH)
+                each.close(Standing.ENDED if self.targeted else Standing.ENOUGH)
 
-    def _tell(self, going: list[Inquiring]) -> None:
+    def _tell(self, going: list[Inquired]) -> None:
         self._number += 1
         open_masks = sum(each.course.looks[-1] for each in self.every if each.course.looks)
         self.board.total = min(open_masks, self.budget.requests)
