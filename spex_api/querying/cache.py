@@ -16,7 +16,7 @@ import os
 from copy import copy
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from spex_api.completions import Fingerprint
 from spex_api.errors import (
@@ -29,11 +29,12 @@ from spex_api.errors import (
 )
 from spex_api.querying.answers.record import Keyed, read_record, write_record, write_refusal
 from spex_api.querying.answers.store import AnswerStore, DiskStore, answers_folder
-from spex_api.querying.answers.writing import Writer
 from spex_api.querying.policy import Meter, Policy
+from spex_api.querying.sharing import sharing
 
 if TYPE_CHECKING:
     from spex_api.completions import Completion, CompletionRequest
+    from spex_api.querying.answers.desk import Desk
 
 __all__ = [
     "AnswerStore",
@@ -43,10 +44,6 @@ __all__ = [
     "answers_folder",
     "is_offline",
 ]
-
-
-_PAUSE: Final = 0.05
-"""Seconds between two looks for the answer that another process is asking for."""
 
 
 class Mode(StrEnum):
@@ -101,10 +98,10 @@ class Cached(Policy):
     mode: Mode = Mode.LIVE
     store_prompts: bool = True
     _underway: _Underway = field(default_factory=_Underway, repr=False, compare=False)
-    _writer: Writer = field(init=False, repr=False, compare=False)
+    _desk: Desk = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_writer", Writer(self.store))
+        object.__setattr__(self, "_desk", sharing(self.store).desk)
 
     async def complete(self, request: CompletionRequest) -> Completion:
         """The answer on disk, or else the inner adapter's, once it is on disk.
@@ -123,28 +120,40 @@ class Cached(Policy):
             CacheError: the answer, which is paid, could not be kept.
         """
         asked = self._keyed(request)
+        flights = self._underway.flights
+        while (others := flights.get(asked.key)) is not None:
+            # A follower that is cancelled must not take the flight of the others with it.
+            await asyncio.shield(others)
+        flight = flights[asked.key] = asyncio.get_running_loop().create_future()
+        try:
+            return await self._settled(request, asked)
+        except Exception as error:
+            flight.set_exception(error)
+            flight.exception()  # it may be that nobody waits; then nobody is to be told
+            raise
+        finally:
+            del flights[asked.key]
+            if not flight.done():
+                flight.set_result(None)
+
+    async def _settled(self, request: CompletionRequest, asked: Keyed) -> Completion:
+        """The answer that is there by the time when nobody else asks, or that is asked for then."""
         while True:
-            flight = self._underway.flights.get(asked.key)
-            if flight is not None:
-                # A follower that is cancelled must not take the flight of the others with it.
-                await asyncio.shield(flight)
-                continue
-            known = self._known(request, asked)
+            known = await self._found(request, asked)
             if known is not None:
                 return known
+            if self.mode is Mode.REFRESH:
+                return await self._ask(request, asked)
+            if await self._desk.claim(asked.key):
+                break
+            await asyncio.sleep(self._desk.pause)
+        try:
             # What another process asked is on disk before its own claim ends: so once a question is
             # claimed, a second look tells whether it is still to be asked.
-            claimed = self.mode is Mode.LIVE and self.store.claim(asked.key)
-            try:
-                known = self._known(request, asked) if claimed else None
-                if known is not None:
-                    return known
-                if claimed or self.mode is Mode.REFRESH:
-                    return await self._ask(request, asked)
-            finally:
-                if claimed:
-                    self.store.release(asked.key)
-            await asyncio.sleep(_PAUSE)
+            known = await self._found(request, asked)
+            return await self._ask(request, asked) if known is None else known
+        finally:
+            self._desk.release(asked.key)
 
     def known(self, request: CompletionRequest) -> Completion | None:
         """The answer on disk, or None where it is to be asked for. Sends nothing.
@@ -154,7 +163,9 @@ class Cached(Policy):
             CacheMiss: in a replay, there is none.
             CacheCorrupt: the record on disk is not what was written.
         """
-        return self._known(request, self._keyed(request))
+        asked = self._keyed(request)
+        stored = self.store.get(asked.key) if self._may_be_used(asked) else None
+        return self._read(request, asked, stored)
 
     def holds(self, request: CompletionRequest) -> bool:
         """Whether this question is settled on disk, by an answer or a refusal. Sends nothing."""
@@ -176,54 +187,62 @@ class Cached(Policy):
             CacheError: it could not be kept.
         """
         asked = self._keyed(request)
-        self.store.put(asked.key, self._record(asked, completion))
         self._underway.refusals.pop(asked.key, None)
         self._underway.doubtful.pop(asked.key, None)
-        self._hear()
+        records = {**self._heard(), asked.key: self._record(asked, completion)}
+        with self.store.together():
+            for key, record in records.items():
+                if key == asked.key or self.mode is Mode.REFRESH or key not in self.store:
+                    self.store.put(key, record)
 
     def _keyed(self, request: CompletionRequest) -> Keyed:
         return Keyed.of(self.fingerprint(request))
 
-    def _known(self, request: CompletionRequest, asked: Keyed) -> Completion | None:
-        """The answer on disk, or None where it is to be asked for.
+    async def _found(self, request: CompletionRequest, asked: Keyed) -> Completion | None:
+        """As `known` does, without holding up anybody."""
+        stored = await self._desk.get(asked.key) if self._may_be_used(asked) else None
+        return self._read(request, asked, stored)
+
+    def _may_be_used(self, asked: Keyed) -> bool:
+        """Whether what is on disk may be taken, which a refresh does of what it asked itself.
 
         Raises:
-            BadRequest: it was refused, in this run or by what is on disk.
-            CacheMiss: in a replay, there is none.
-            CacheCorrupt: the record is not what was written.
+            BadRequest: it was refused in this run.
         """
         if asked.key in self._underway.refusals:
             raise copy(self._underway.refusals[asked.key])
-        if self.mode is not Mode.REFRESH or asked.key in self._underway.refreshed:
-            known = self._lookup(asked)
-            if known is not None:
-                self.meter.cached += 1
-                return known
+        return self.mode is not Mode.REFRESH or asked.key in self._underway.refreshed
+
+    def _read(
+        self, request: CompletionRequest, asked: Keyed, stored: bytes | None
+    ) -> Completion | None:
+        """The answer in what is on disk, or None where it is to be asked for.
+
+        Raises:
+            BadRequest: what is on disk is its refusal.
+            CacheMiss: in a replay, there is none.
+            CacheCorrupt: the record is not what was written.
+        """
+        if stored is not None:
+            known = self._understood(asked, stored)
+            self.meter.cached += 1
+            return known
         if self.mode is Mode.REPLAY:
             raise _missing(request, self.model, "a replay asks nothing")
         return None
 
     async def _ask(self, request: CompletionRequest, asked: Keyed) -> Completion:
         """Asks for all who wait for this key, and writes the answer before anyone has it."""
-        flight = asyncio.get_running_loop().create_future()
-        self._underway.flights[asked.key] = flight
         try:
             completion = await self.inner.complete(request)
-            await self._writer.write(asked.key, self._record(asked, completion))
-            self._hear()
-        except Exception as error:
-            if isinstance(error, BadRequest):
-                self._refuse(asked, error)
-            flight.set_exception(error)
-            flight.exception()  # it may be that nobody waits; then nobody is to be told
+            await self._desk.write(asked.key, self._record(asked, completion))
+            await self._keep_refusals(self._heard())
+        except BadRequest as error:
+            await self._refuse(asked, error)
             raise
-        finally:
-            del self._underway.flights[asked.key]
-            if not flight.done():
-                flight.set_result(None)
         return completion
 
-    def _refuse(self, asked: Keyed, error: BadRequest) -> None:
+    async def _refuse(self, asked: Keyed, error: BadRequest) -> None:
         """Remembers a refusal, and keeps it once it is sure that this question alone is refused.
 
         Raises:
@@ -233,44 +252,44 @@ class Cached(Policy):
         underway.refusals[asked.key] = copy(error)
         record = write_refusal(asked, error, with_prompt=self.store_prompts)
         if underway.heard or isinstance(error, (ContentFiltered, ContextTooLong)):
-            self._put_refusal(asked.key, record)
+            await self._keep_refusals({asked.key: record})
         else:
             underway.doubtful[asked.key] = record
 
-    def _hear(self) -> None:
+    def _heard(self) -> dict[str, bytes]:
         """The endpoint answers: so what it refused, it refused for what was asked.
 
-        Raises:
-            CacheError: the refusals could not be kept.
+        Returns:
+            The refusals that are to be kept now.
         """
         underway = self._underway
         underway.heard = True
-        if underway.doubtful:
-            doubtful, underway.doubtful = underway.doubtful, {}
-            with self.store.together():
-                for key, record in doubtful.items():
-                    self._put_refusal(key, record)
+        if not underway.doubtful:
+            return {}
+        doubtful, underway.doubtful = underway.doubtful, {}
+        return doubtful
 
-    def _put_refusal(self, key: str, record: bytes) -> None:
-        """Keeps a refusal; what another process was answered meanwhile stays."""
-        if self.mode is Mode.REFRESH or key not in self.store:
-            self.store.put(key, record)
+    async def _keep_refusals(self, records: dict[str, bytes]) -> None:
+        """Keeps refusals; what another process was answered meanwhile stays.
+
+        Raises:
+            CacheError: they could not be kept.
+        """
+        if records:
+            await self._desk.keep(records, over=self.mode is Mode.REFRESH)
 
     def _record(self, asked: Keyed, completion: Completion) -> bytes:
         if self.mode is Mode.REFRESH:
             self._underway.refreshed.add(asked.key)
         return write_record(asked, completion, with_prompt=self.store_prompts)
 
-    def _lookup(self, asked: Keyed) -> Completion | None:
-        """The answer on disk, read again, or None.
+    def _understood(self, asked: Keyed, stored: bytes) -> Completion:
+        """The answer in a record, read again.
 
         Raises:
-            BadRequest: what is on disk is its refusal.
-            CacheCorrupt: the record is not what was written.
+            BadRequest: it is a refusal.
+            CacheCorrupt: it is not what was written.
         """
-        stored = self.store.get(asked.key)
-        if stored is None:
-            return None
         record = read_record(stored, key=asked.key)
         if not asked.is_answered_by(record, stored):
             raise CacheCorrupt(

@@ -14,8 +14,8 @@ from spex_api.querying.cache import Cached, DiskStore, Mode, answers_folder, is_
 from spex_api.querying.pace.limits import Limits
 from spex_api.querying.pricing import Price, price_for
 from spex_api.querying.retry import Retrying
+from spex_api.querying.sharing import sharing
 from spex_api.querying.telemetry import Traced
-from spex_api.querying.throttle import Limiter, Throttled
 from spex_api.querying.unasked import ALL_ASKED, Unasked
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ class Terms:
         batch: whether what is not on disk is sent as batches: half the price, within a day.
         unasked: of a replay: the masks that the budget of the run left out, which are left out
             again. Without it a replay misses their answers.
-        store: where answers are kept, in place of the folder on disk; it stays open.
+        store: where answers are kept, in place of the folder on disk; it stays open. One that
+            several machines share brings the caps of the run and the endpoint's limits with it.
 
     Raises:
         UsageError: there is no such mode, not even one request may be under way, or masks are to be
@@ -169,8 +170,9 @@ async def open_stack(
         price = price_for(adapter, terms.price)
         # A replay spends nothing: it needs no price to keep a cap.
         caps = Budget(budget.requests) if terms.mode == Mode.REPLAY else budget
-        ledger = Ledger(caps, price, model=adapter.model)
         with _opened(terms.store) as store:
+            ours = Ledger if terms.mode == Mode.REPLAY else sharing(store).ledger
+            ledger = ours(caps, price, model=adapter.model)
             asked = _traced(adapter, model)
             yield _stacked(asked, terms, ledger, store, meter, price, on_event=on_event)
 
@@ -213,7 +215,7 @@ def _stacked(
     on_event: EventHandler,
 ) -> Stack:
     concurrency = terms.concurrency or adapter.capabilities.concurrency
-    asked = Throttled(adapter, Limiter(terms.limits, concurrency=concurrency))
+    asked = sharing(store).throttled(adapter, terms.limits, concurrency=concurrency)
     paid = Retrying(Budgeted(asked, ledger, meter, price), meter, on_event=on_event)
     cached = Cached(paid, store, meter, Mode(terms.mode), store_prompts=terms.store_prompts)
     return Stack(cached, ledger, concurrency, price)

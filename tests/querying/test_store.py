@@ -17,6 +17,7 @@ import pytest
 
 from spex_api.errors import CacheCorrupt, CacheError
 from spex_api.querying.answers import folder as guarding
+from spex_api.querying.answers import packing
 from spex_api.querying.answers import store as storing
 from spex_api.querying.answers.store import DiskStore, answers_folder
 
@@ -197,7 +198,7 @@ def test_a_row_that_expires_is_named(store, answers):
 
 def test_a_bomb_is_refused(store, answers, monkeypatch):
     """A record that unpacks to more than any reply is not unpacked."""
-    monkeypatch.setattr(storing, "_MAX_RECORD", 2**16)
+    monkeypatch.setattr(packing, "_MAX_RECORD", 2**16)
     bomb = bytes(2**20)
     plant(answers, value=sha256(bomb).digest()[:8] + zlib.compress(bomb))
     with pytest.raises(CacheCorrupt, match="not what was written"):

@@ -7,11 +7,9 @@ does not know: what a record says, and whom the folder belongs to.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sqlite3
 import time
-import zlib
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
@@ -36,6 +34,7 @@ from spex_api.querying.answers.folder import (
     read_only,
     warn_of_network,
 )
+from spex_api.querying.answers.packing import pack, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -43,13 +42,6 @@ if TYPE_CHECKING:
 
 __all__ = ["AnswerStore", "DiskStore", "answers_folder"]
 
-_MAX_RECORD: Final = 64 * 2**20
-"""Bytes that a record may unpack to: no reply is that long, so a longer one is a bomb."""
-_CHECKSUM: Final = 8
-_EFFORT: Final = 3
-_WINDOW: Final = 13
-_MEMORY: Final = 6
-"""Of zlib: its usual window is 32 KB, which takes longer to set up than a record to squeeze."""
 _AT_ONCE: Final = 1000
 _READ: Final = (
     "SELECT mode, filename, value FROM Cache WHERE key = ? AND raw = 1 AND expire_time IS NULL"
@@ -69,6 +61,10 @@ class AnswerStore(Protocol):
 
     def __contains__(self, key: str) -> bool:
         """Whether there is such a record; it is not read."""
+        ...
+
+    def __iter__(self) -> Iterator[str]:
+        """The keys of all records, sorted."""
         ...
 
     def get(self, key: str) -> bytes | None:
@@ -188,7 +184,7 @@ class DiskStore:
             row = self._row(key)
         if row is None:
             return None
-        return _unpack(_plain(*row), key)
+        return unpack(_plain(*row), key)
 
     def _row(self, key: str) -> tuple[object, object, object] | None:
         found: tuple[object, object, object] | None
@@ -201,9 +197,8 @@ class DiskStore:
         Raises:
             CacheError: the disk is full, or another process keeps the folder locked.
         """
-        packed = hashlib.sha256(record).digest()[:_CHECKSUM] + _squeezed(record)
         now = time.time()
-        row = (key, now, now, diskcache.core.MODE_RAW, packed)
+        row = (key, now, now, diskcache.core.MODE_RAW, pack(record))
         with self.together():  # inside another one it is that one
             if self._cache._sql(_WRITE, row).rowcount != 1:  # noqa: SLF001 - see _WRITE
                 raise _not_ours()
@@ -294,21 +289,3 @@ def _plain(mode: object, filename: object, value: object) -> bytes:
 
 def _not_ours() -> CacheCorrupt:
     return CacheCorrupt("A record of the cache is not plain bytes: somebody else wrote it.")
-
-
-def _squeezed(record: bytes) -> bytes:
-    squeeze = zlib.compressobj(_EFFORT, zlib.DEFLATED, _WINDOW, _MEMORY)
-    return squeeze.compress(record) + squeeze.flush()
-
-
-def _unpack(packed: bytes, key: str) -> bytes:
-    checksum, squeezed = packed[:_CHECKSUM], packed[_CHECKSUM:]
-    try:
-        unzip = zlib.decompressobj()
-        record = unzip.decompress(squeezed, _MAX_RECORD)
-        whole = unzip.eof
-    except zlib.error:
-        record, whole = b"", False
-    if not whole or hashlib.sha256(record).digest()[:_CHECKSUM] != checksum:
-        raise CacheCorrupt(f"The record {key[:12]} of the cache is not what was written.")
-    return record

@@ -19,11 +19,11 @@ from spex_api.errors import UsageError
 from spex_api.querying.pace.windows import Entry, Window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from spex_api.completions import Allowance, Usage
 
-__all__ = ["Cost", "Limits", "Minute", "Taken"]
+__all__ = ["Cost", "Expected", "Limits", "Minute", "Taken", "too_large"]
 
 _MARGIN = 1.1
 _FORGETTING = 0.02
@@ -69,6 +69,40 @@ _NAMES = ("requests", "tokens", "input_tokens", "output_tokens")
 _WORDS = ("requests", "tokens", "input tokens", "output tokens")
 
 
+class Expected:
+    """What a request is expected to take, learned from what others took."""
+
+    __slots__ = ("_share",)
+
+    def __init__(self) -> None:
+        self._share: float | None = None
+
+    def cost(self, input_bound: int, max_tokens: int, *, room: float) -> Cost:
+        """What a request is expected to take.
+
+        As long as no answer has shown what the bound is worth, a request whose bound alone is
+        beyond a limit is taken to use the whole of it: it goes, but nothing goes beside it.
+
+        Args:
+            input_bound: of the request.
+            max_tokens: that it may be answered with.
+            room: how many tokens it may read under the limits.
+        """
+        if self._share is None:
+            expected = max(1, int(min(input_bound, room)))
+        else:
+            expected = min(input_bound, math.ceil(input_bound * self._share * _MARGIN))
+        return 1, expected + max_tokens, expected, max_tokens
+
+    def learn(self, input_tokens: int, *, input_bound: int) -> None:
+        """Learns what the bound is worth from what one answer read."""
+        share = min(1.0, input_tokens / max(input_bound, 1))
+        if self._share is None or share >= self._share:
+            self._share = share or None
+        else:
+            self._share += (share - self._share) * _FORGETTING
+
+
 class Minute:
     """The windows of all four dimensions, and what a request is expected to take of them.
 
@@ -76,7 +110,7 @@ class Minute:
         limits: those that the user gave.
     """
 
-    __slots__ = ("_share", "_windows")
+    __slots__ = ("_expected", "_windows")
 
     def __init__(self, limits: Limits) -> None:
         self._windows = (
@@ -85,7 +119,7 @@ class Minute:
             Window(limits.input_tokens_per_minute),
             Window(limits.output_tokens_per_minute),
         )
-        self._share: float | None = None
+        self._expected = Expected()
 
     @property
     def limits(self) -> Limits:
@@ -93,18 +127,10 @@ class Minute:
         return Limits(*(None if each.limit == math.inf else each.limit for each in self._windows))
 
     def cost(self, input_bound: int, max_tokens: int) -> Cost:
-        """What a request is expected to take.
-
-        As long as no answer has shown what the bound is worth, a request whose bound alone is
-        beyond a limit is taken to use the whole of it: it goes, but nothing goes beside it.
-        """
-        if self._share is None:
-            _, both, read, _ = self._windows
-            room = min(both.limit - max_tokens, read.limit)
-            expected = max(1, int(min(input_bound, room)))
-        else:
-            expected = min(input_bound, math.ceil(input_bound * self._share * _MARGIN))
-        return 1, expected + max_tokens, expected, max_tokens
+        """What a request is expected to take; see `Expected`."""
+        _, both, read, _ = self._windows
+        room = min(both.limit - max_tokens, read.limit)
+        return self._expected.cost(input_bound, max_tokens, room=room)
 
     def due(self, cost: Cost, now: float) -> float:
         """The earliest moment at which it fits into every window: past if now.
@@ -120,7 +146,7 @@ class Minute:
             written.due(cost[3], now),
         )
         if due == math.inf:
-            raise self._too_large(cost)
+            raise too_large(cost, [each.limit for each in self._windows])
         return due
 
     def take(self, cost: Cost, now: float) -> Taken:
@@ -144,11 +170,7 @@ class Minute:
         both.settle(taken[1], usage.input_tokens + usage.output_tokens, now)
         read.settle(taken[2], usage.input_tokens, now)
         written.settle(taken[3], usage.output_tokens, now)
-        share = min(1.0, usage.input_tokens / max(input_bound, 1))
-        if self._share is None or share >= self._share:
-            self._share = share or None
-        else:
-            self._share += (share - self._share) * _FORGETTING
+        self._expected.learn(usage.input_tokens, input_bound=input_bound)
 
     def give_back_tokens(self, taken: Taken, now: float) -> None:
         """Counts no tokens for an attempt that the endpoint refused; the request stays counted."""
@@ -167,11 +189,18 @@ class Minute:
                 index = _NAMES.index(allowance.of)
                 self._windows[index].resync(allowance, taken[index], now)
 
-    def _too_large(self, cost: Cost) -> UsageError:
-        names = zip(_WORDS, cost, self._windows, strict=True)
-        word, amount, window = next(each for each in names if each[1] > each[2].limit)
-        return UsageError(
-            f"One request is expected to take {amount} {word}, and the limit is {window.limit:g} a "
-            "minute: it would wait for ever.",
-            advice="Shorten the prompt or the answer, or raise the limit if the endpoint bears it.",
-        )
+
+def too_large(cost: Cost, limits: Sequence[float]) -> UsageError:
+    """The error of a request that takes more than a limit.
+
+    Args:
+        cost: what it is expected to take.
+        limits: in the same order; of one at least it takes more.
+    """
+    names = zip(_WORDS, cost, limits, strict=True)
+    word, amount, limit = next(each for each in names if each[1] > each[2])
+    return UsageError(
+        f"One request is expected to take {amount} {word}, and the limit is {limit:g} a "
+        "minute: it would wait for ever.",
+        advice="Shorten the prompt or the answer, or raise the limit if the endpoint bears it.",
+    )
