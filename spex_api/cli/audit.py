@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from contextlib import closing
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,16 +12,23 @@ from rich.console import Console
 from spex_api.audit_file import AUDIT, case_folder, write_audit
 from spex_api.audited import Standing
 from spex_api.audits.job import audited, read_audit_job
+from spex_api.bundles.writing import check_bundled, write_bundle
 from spex_api.cli import flags
 from spex_api.cli.delivery import INTERRUPTED, PARTIAL, check_folder
 from spex_api.cli.lines import write_json
 from spex_api.cli.progress import ProgressLine
 from spex_api.errors import SpecError
-from spex_api.querying.answers.store import DiskStore, answers_folder
+from spex_api.events import Notice
 from spex_api.report import audit_machine, audit_terminal
+from spex_api.report.story import harmless
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from spex_api.audited import Audit
+    from spex_api.bundles.writing import Bundled
+    from spex_api.completions import JsonObject
+    from spex_api.events import EventHandler
 
 __all__ = ["audit", "deliver_audit"]
 
@@ -60,8 +65,14 @@ def audit(
     ] = None,
     bundle: Annotated[
         Path | None,
-        typer.Option(help="Also write all evidence into this file, for spex replay elsewhere."),
+        typer.Option(
+            help="Also write all evidence into this file (.zip), for spex replay elsewhere."
+        ),
     ] = None,
+    pages: Annotated[
+        bool,
+        typer.Option(help="Whether the bundle holds the pages, which a replay draws again anyway."),
+    ] = True,
     out: flags.Out = Path(),
     json: flags.Json = False,
 ) -> None:
@@ -87,6 +98,7 @@ def audit(
     job = read_audit_job(spec, {**overrides, "audit": {"most": most}})
     check_folder(out)
     if bundle is not None:
+        check_bundled(job.spec, bundle)
         check_folder(bundle.parent)
     if processes is None:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -99,20 +111,43 @@ def audit(
                 processes=processes,
                 on_event=line.draw,
             )
+        written = None
+        if bundle is not None:
+            with ProgressLine(Console(stderr=True)) as line:
+                line.draw(Notice("The audit is rebuilt from its answers, to bundle those."))
+                written = _bundled(
+                    done, bundle, pages=pages, processes=processes, on_event=line.draw
+                )
     except KeyboardInterrupt:
         Console(stderr=True).print(_RESUME)
         raise typer.Exit(INTERRUPTED) from None
-    deliver_audit(done, out, json=json, bundle=bundle)
+    if written is None:
+        said, told = [f"From disk alone again: spex replay {out / AUDIT}"], {}
+    else:
+        said = [
+            f"For whoever checks it: spex replay {written.path}",
+            f"Its digest: {written.digest}",
+        ]
+        told = {"bundle": {"digest": written.digest, "answers": written.num_answers}}
+    deliver_audit(done, out, json=json, said=said, told=told)
 
 
-def deliver_audit(done: Audit, out: Path, *, json: bool, bundle: Path | None = None) -> None:
+def deliver_audit(
+    done: Audit,
+    out: Path,
+    *,
+    json: bool,
+    said: Sequence[str] = (),
+    told: JsonObject | None = None,
+) -> None:
     """Writes all files, and tells the story or the JSON object.
 
     Args:
         done: what came out.
         out: the folder that receives the files.
         json: whether stdout is for a machine.
-        bundle: the file that receives the evidence, if one is to.
+        said: more lines of the story.
+        told: more of the object.
 
     Raises:
         SpecError: a file cannot be written.
@@ -120,8 +155,6 @@ def deliver_audit(done: Audit, out: Path, *, json: bool, bundle: Path | None = N
     """
     try:
         _write(done, out)
-        if bundle is not None:
-            _write_bundle(done, out, bundle)
     except OSError as error:
         raise SpecError(
             f"What came out cannot be written to {out}: {error.strerror or error}.",
@@ -129,13 +162,14 @@ def deliver_audit(done: Audit, out: Path, *, json: bool, bundle: Path | None = N
             advice="Make room there, or give another --out: the same command pays nothing again.",
         ) from None
     if json:
-        write_json(audit_machine.told(done))
+        write_json({**audit_machine.told(done), **(told or {})})
     else:
         console = Console()
         audit_terminal.render(done, console)
-        written = f"Wrote {out / 'index.html'} and {out / AUDIT}"
-        more = f", and {bundle}" if bundle else ""
-        console.print(f"{written}{more}.", style="dim", markup=False)
+        for line in (f"Wrote {out / 'index.html'} and {out / AUDIT}.", *said):
+            console.print(
+                harmless(line), style="dim", markup=False, highlight=False, soft_wrap=True
+            )
     if any(case.standing is Standing.ENDED for case in done.cases):
         raise typer.Exit(PARTIAL)
 
@@ -150,7 +184,19 @@ def _write(done: Audit, out: Path) -> None:
     (out / "index.html").write_text(render(done), encoding="utf-8")
 
 
-def _write_bundle(done: Audit, out: Path, bundle: Path) -> None:
-    bundling = import_module("spex_api.audits.bundle")
-    with closing(DiskStore(answers_folder())) as store:
-        bundling.write_bundle(done, out, bundle, store)
+def _bundled(
+    done: Audit, bundle: Path, *, pages: bool, processes: int, on_event: EventHandler
+) -> Bundled:
+    """Writes the evidence.
+
+    Raises:
+        SpecError: the file cannot be written.
+    """
+    try:
+        return write_bundle(done, bundle, pages=pages, processes=processes, on_event=on_event)
+    except OSError as error:
+        raise SpecError(
+            f"The bundle cannot be written to {bundle}: {error.strerror or error}.",
+            safe="Every answer is on disk.",
+            advice="Make room there, or give another --bundle: nothing is paid again.",
+        ) from None

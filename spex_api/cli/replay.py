@@ -19,7 +19,11 @@ import typer
 from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 
+from spex_api.audit_file import AUDIT
+from spex_api.bundles.replaying import is_bundle
+from spex_api.bundles.replaying import replay as replayed_audit
 from spex_api.cli import flags  # noqa: TC001 - typer reads the annotations
+from spex_api.cli.audit import deliver_audit
 from spex_api.cli.delivery import INTERRUPTED, check_folder, deliver
 from spex_api.cli.job import Job, explained, job_of, read_job
 from spex_api.cli.progress import ProgressLine
@@ -29,6 +33,7 @@ from spex_api.querying.answers.bundle import import_bundle
 from spex_api.querying.answers.store import DiskStore
 from spex_api.querying.unasked import Ranges, Unasked
 from spex_api.report import machine
+from spex_api.report.audit_machine import told_of_replay
 from spex_api.spec import check_spec
 
 if TYPE_CHECKING:
@@ -39,6 +44,7 @@ if TYPE_CHECKING:
 
 __all__ = ["replay"]
 
+_AUDIT_BEGINS = b'"format": "spex-api audit'
 _LONGEST_FILE = 256 * 2**20
 """Bytes: no explanation is that long."""
 
@@ -48,7 +54,8 @@ def replay(
         Path,
         typer.Argument(
             help="A run's name as `explain` prints it or the beginning of it, its spec file, its "
-            "explanation.json, or the folder with that file."
+            "explanation.json, or the folder with that file. Of an audit: its bundle (.zip), its "
+            "audit.json, or the folder with that file."
         ),
     ],
     *,
@@ -56,6 +63,9 @@ def replay(
         Path | None,
         typer.Option(help="A bundle (.jsonl or .jsonl.zst) to take all answers from."),
     ] = None,
+    processes: Annotated[
+        int, typer.Option(min=0, help="Of an audit: how many processes decode; 0 takes threads.")
+    ] = 0,
     out: flags.Out = Path(),
     json: flags.Json = False,
 ) -> None:
@@ -65,15 +75,54 @@ def replay(
     are missing, it says how many, which the first is and what they would cost, and ends with status
     5. What a budget ended is rebuilt from its name or its explanation.json, and ends with status 3
     as the run did; a spec file alone does not say which masks were not asked any more.
+
+    Of an audit it writes what spex audit writes, and says whether that is identical to what was
+    recorded. A bundle is checked whole before anything in it is used, and needs nothing but itself.
     """
-    job = _job(run)
     check_folder(out)
+    if is_bundle(run) or _is_audit(run):
+        _replay_audit(run, answers, out, json=json, processes=processes)
+        return
+    job = _job(run)
     try:
         with _answers_of(answers), ProgressLine(Console(stderr=True)) as line:
             explanation = explained(job, mode="replay", on_event=line.draw)
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
     deliver(explanation, out, json=json, told=_told)
+
+
+def _is_audit(run: Path) -> bool:
+    """Whether this is the folder of an audit, or its audit.json by whatever name."""
+    if run.is_dir():
+        return (run / AUDIT).is_file()
+    try:
+        with run.open("rb") as file:
+            return _AUDIT_BEGINS in file.read(len(_AUDIT_BEGINS) + 8)
+    except OSError:
+        return False
+
+
+def _replay_audit(
+    run: Path, answers: Path | None, out: Path, *, json: bool, processes: int
+) -> None:
+    """Rebuilds an audit, and tells it with how like the recorded one it is.
+
+    Raises:
+        SpecError: answers are named beside a bundle, which has its own.
+        SpexError: as `spex_api.bundles.replaying.replay` does.
+        Exit: it was stopped, or its budget had ended it.
+    """
+    if answers is not None and is_bundle(run):
+        raise SpecError(f"{run} has its own answers, and --answers names others.")
+    try:
+        with _answers_of(answers), ProgressLine(Console(stderr=True)) as line:
+            found = replayed_audit(run, processes=processes, on_event=line.draw)
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
+    deliver_audit(
+        found.audit, out, json=json, said=found.sentences, told={"replay": told_of_replay(found)}
+    )
 
 
 def _job(run: Path) -> Job:

@@ -9,9 +9,10 @@ from spex_api.report import machine
 
 if TYPE_CHECKING:
     from spex_api.audited import Audit, Finding
+    from spex_api.bundles.replaying import Replayed
     from spex_api.completions import JsonObject
 
-__all__ = ["told"]
+__all__ = ["told", "told_of_replay"]
 
 
 def told(audit: Audit) -> JsonObject:
@@ -40,6 +41,18 @@ def told(audit: Audit) -> JsonObject:
         "complete": audit.complete,
         "ending": audit.ending,
         "version": audit.version,
+    }
+
+
+def told_of_replay(replayed: Replayed) -> JsonObject:
+    """How like the recorded audit a rebuilt one is."""
+    return {
+        "same_bytes": replayed.same_bytes,
+        "same_pages": replayed.same_pages,
+        "answers": replayed.num_answers,
+        "furthest": replayed.furthest and asdict(replayed.furthest),
+        "made_by": replayed.made_by and replayed.made_by.model_dump(),
+        "digest": replayed.digest or None,
     }
 
 

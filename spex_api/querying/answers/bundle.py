@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from spex_api.querying.answers.store import DiskStore
+    from spex_api.querying.answers.store import AnswerStore
 
 __all__ = ["Caps", "Exported", "Imported", "Manifest", "export_bundle", "import_bundle"]
 
@@ -144,6 +144,7 @@ class _Sum:
     digest: hashlib._Hash = field(default_factory=hashlib.sha256)
     count: int = 0
     length: int = 0
+    newest: datetime | None = None
     models: Counter[str] = field(default_factory=Counter)
 
     def add(self, line: bytes, record: Record) -> None:
@@ -151,15 +152,24 @@ class _Sum:
         self.count += 1
         self.length += len(line)
         self.models[record.fingerprint.model] += 1
+        self.newest = max(self.newest or record.when, record.when)
 
 
-def export_bundle(store: DiskStore, path: Path, *, selection: Selection | None = None) -> Exported:
+def export_bundle(
+    store: AnswerStore,
+    path: Path,
+    *,
+    selection: Selection | None = None,
+    dated_now: bool = True,
+) -> Exported:
     """Writes the answers that are meant, as a file that only its owner may read.
 
     Args:
         store: where they are.
         path: the bundle, ending in .jsonl or .jsonl.zst; it is replaced whole, or not at all.
         selection: which are meant; all, where nothing is said.
+        dated_now: whether it is said when the bundle was made; otherwise it is as old as the newest
+            answer in it, so that the same answers make the same bytes.
 
     Raises:
         UsageError: the path ends otherwise, or cannot be written.
@@ -186,7 +196,8 @@ def export_bundle(store: DiskStore, path: Path, *, selection: Selection | None =
                 total.add(line, record)
             lines.seek(0)
             with packing(file, packed=packed) as out:
-                manifest = _manifest(total, left_out).model_dump()
+                created = None if dated_now else total.newest
+                manifest = _manifest(total, left_out, created=created).model_dump()
                 out.write(canonical_json(manifest).encode() + b"\n")
                 shutil.copyfileobj(lines, out)
     except OSError as error:
@@ -194,7 +205,7 @@ def export_bundle(store: DiskStore, path: Path, *, selection: Selection | None =
     return Exported(path, total.count, left_out)
 
 
-def _manifest(total: _Sum, left_out: int) -> Manifest:
+def _manifest(total: _Sum, left_out: int, *, created: datetime | None) -> Manifest:
     try:
         ours = version("spex-api")
     except PackageNotFoundError:
@@ -203,14 +214,14 @@ def _manifest(total: _Sum, left_out: int) -> Manifest:
         count=total.count,
         sha256=total.digest.hexdigest(),
         length=total.length,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        created=(created or datetime.now(UTC)).isoformat(timespec="seconds"),
         spex=ours,
         models=dict(sorted(total.models.items())),
         left_out=left_out,
     )
 
 
-def import_bundle(store: DiskStore, path: Path, *, caps: Caps | None = None) -> Imported:
+def import_bundle(store: AnswerStore, path: Path, *, caps: Caps | None = None) -> Imported:
     """Takes in the answers of a bundle, once all of it has been checked.
 
     Raises:
@@ -233,7 +244,7 @@ def import_bundle(store: DiskStore, path: Path, *, caps: Caps | None = None) -> 
         raise UsageError(f"{path} cannot be read: {error.strerror or error}.") from None
 
 
-def _taken_in(store: DiskStore, lines: Iterator[_Line]) -> Imported:
+def _taken_in(store: AnswerStore, lines: Iterator[_Line]) -> Imported:
     count = known = 0
     conflicts: list[str] = []
     while some := list(islice(lines, _AT_ONCE)):

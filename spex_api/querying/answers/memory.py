@@ -29,6 +29,10 @@ class MemoryStore:
     def __contains__(self, key: str) -> bool:
         return key in self._records
 
+    def __iter__(self) -> Iterator[str]:
+        """The keys of all records, sorted."""
+        return iter(sorted(self._records))
+
     def get(self, key: str) -> bytes | None:
         """The record, or None."""
         return self._records.get(key)

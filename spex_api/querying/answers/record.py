@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from spex_api.errors import BadRequest
-    from spex_api.querying.answers.store import DiskStore
+    from spex_api.querying.answers.store import AnswerStore, DiskStore
 
 __all__ = [
     "RECORD_VERSION",
@@ -316,7 +316,7 @@ class Selection:
 
 
 def select(
-    store: DiskStore,
+    store: AnswerStore,
     selection: Selection,
     *,
     on_fault: Callable[[str, CacheCorrupt], None] | None = None,
@@ -331,9 +331,7 @@ def select(
     Raises:
         CacheCorrupt: a record that may be meant cannot be read, and nobody is to be told.
     """
-    for key in store:
-        if selection.keys is not None and key not in selection.keys:
-            continue
+    for key in store if selection.keys is None else sorted(selection.keys):
         try:
             stored = store.get(key)
             record = None if stored is None else read_record(stored, key=key)
