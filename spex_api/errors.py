@@ -23,6 +23,7 @@
     │   ├── MalformedReply       an answer that is not what the protocol says
     │   └── EndpointUnfit        what it answers cannot be trusted: a probe caught it
     ├── PipelineFailed           the user's own function fails with everything in
+    ├── WorkersFailed            a scheduler or its workers are gone, or break down
     ├── BatchError               a batch that cannot be submitted, followed or read
     ├── CacheError
     │   ├── CacheMiss            an answer is needed, and no connection may be opened
@@ -68,6 +69,7 @@ __all__ = [
     "SpexError",
     "Unavailable",
     "UsageError",
+    "WorkersFailed",
 ]
 
 
@@ -187,6 +189,10 @@ class EndpointUnfit(AdapterError):
 
 class PipelineFailed(SpexError):
     """The user's own function fails with all of its arguments as they are."""
+
+
+class WorkersFailed(SpexError):
+    """A scheduler or its workers are gone, or break down; what was answered is in the store."""
 
 
 class BatchError(SpexError):

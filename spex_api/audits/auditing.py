@@ -21,10 +21,10 @@ from spex_api.audited import Audit, Audited, Standing
 from spex_api.audits.board import Board
 from spex_api.audits.cases import ID, Case, cases_of, check_columns, read_cases
 from spex_api.audits.findings import find_findings
-from spex_api.audits.here import Here
 from spex_api.audits.inquired import Inquired
 from spex_api.audits.rounds import Rounds
-from spex_api.audits.terrain import Brief, open_terrain
+from spex_api.audits.taking import open_steps
+from spex_api.audits.terrain import Brief
 from spex_api.errors import UsageError
 from spex_api.events import EventHandler, ignore
 from spex_api.indices import check_index
@@ -34,6 +34,7 @@ from spex_api.provenance import Cost
 from spex_api.querying.asking import check_asked
 from spex_api.querying.budget import Budget
 from spex_api.querying.pace.limits import Limits
+from spex_api.querying.policy import Meter
 from spex_api.querying.stack import Terms
 from spex_api.sampling.uniform import HALF, check_keep
 from spex_api.scores import as_score
@@ -87,6 +88,7 @@ async def audit(
     store_prompts: bool = True,
     store: AnswerStore | None = None,
     processes: int = 0,
+    scheduler: str | None = None,
     recorded: Audit | None = None,
     on_event: EventHandler = ignore,
 ) -> Audit:
@@ -129,6 +131,9 @@ async def audit(
         store: where answers are kept, in place of the folder on disk; it stays open.
         processes: how many processes decode; 0 decodes in threads. A script that takes some must
             begin its work under `if __name__ == "__main__":`.
+        scheduler: the address of a Dask scheduler, as "tcp://host:8786", whose workers ask and
+            decode. It takes a store that all of them share (`PostgresStore`); each worker reads
+            keys and passwords in its own environment. The result is the same to the byte.
         recorded: of a replay: the audit that is rebuilt. What its budget left out and what failed
             in it is not on disk, and is left out again.
         on_event: is told what happens.
@@ -137,6 +142,7 @@ async def audit(
         UsageError: something is asked for that there is not, or a row cannot be read; nothing was
             sent.
         CacheMiss: an answer is missing, and no connection may be opened.
+        WorkersFailed: the scheduler or all of its workers are gone.
         AdapterError: the endpoint refuses all that is asked, or is gone; what was answered before
             is on disk.
         SpexError: of the first prompt, where none could be explained.
@@ -167,12 +173,10 @@ async def audit(
         target=target_faithfulness,
     )
     known = {each.case_id: each for each in recorded.cases} if recorded else {}
-    async with open_terrain(
-        brief, processes=processes, recorded=known, on_event=on_event
-    ) as terrain:
-        stack = terrain.stack
-        board = Board(stack.adapter.meter, on_event, usd_cap=stack.ledger.budget.usd)
-        steps = Here(terrain, board.listen)
+    board = Board(Meter(), on_event)
+    async with open_steps(
+        brief, board, scheduler=scheduler, processes=processes, recorded=known
+    ) as steps:
         every = [Inquired(case, board.meter_of(case.case_id)) for case in cases]
         rounds = Rounds(every, steps, board, budget, targeted=target_faithfulness is not None)
         await rounds.run()

@@ -7,7 +7,7 @@ module does not know: how a prompt is asked, and who does it.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Final
 
 from spex_api.audited import Standing
@@ -64,6 +64,13 @@ class Inquired:
     def failed(self) -> bool:
         """Whether something went wrong with it."""
         return self.standing is Standing.FAILED
+
+    def follow(self, other: Inquired) -> None:
+        """Takes over how far it was brought elsewhere."""
+        for each in fields(self):
+            if each.name not in ("case", "meter"):
+                setattr(self, each.name, getattr(other, each.name))
+        self.meter.cached = other.meter.cached
 
     def close(self, standing: Standing, error: SpexError | None = None) -> None:
         """Ends it, unless it has ended."""

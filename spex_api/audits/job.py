@@ -53,7 +53,18 @@ class AuditJob:
     limits: Limits
     price: Price | None
 
-    def prompt_of(self, columns: Mapping[str, str]) -> Prompt:
+
+@dataclass(frozen=True, slots=True)
+class _PromptOf:
+    """Makes the prompt of a row.
+
+    Attributes:
+        spec: without the rows, so that it weighs little where it is sent to others.
+    """
+
+    spec: AuditSpec
+
+    def __call__(self, columns: Mapping[str, str]) -> Prompt:
         """The prompt of a row.
 
         Raises:
@@ -108,6 +119,7 @@ def audited(
     mode: str = "live",
     store: AnswerStore | None = None,
     processes: int = 0,
+    scheduler: str | None = None,
     recorded: Audit | None = None,
     on_event: EventHandler = ignore,
 ) -> Audit:
@@ -118,6 +130,7 @@ def audited(
         mode: what is done with the answers on disk.
         store: where answers are kept, in place of the folder on disk.
         processes: how many decode; 0 decodes in threads.
+        scheduler: the address of a Dask scheduler whose workers ask and decode, or None.
         recorded: of a replay: the audit that is rebuilt.
         on_event: is told what happens.
     """
@@ -125,7 +138,7 @@ def audited(
     audit = audit_sync(
         job.cases,
         spec.model,
-        template=job.prompt_of,
+        template=_PromptOf(spec.model_copy(update={"cases": None})),
         score=job.score,
         budget=job.budget,
         most=spec.audit.most,
@@ -144,6 +157,7 @@ def audited(
         store_prompts=spec.cache.store_prompts,
         store=store,
         processes=processes,
+        scheduler=scheduler,
         recorded=recorded,
         on_event=on_event,
     )

@@ -89,6 +89,7 @@ async def open_terrain(
     *,
     processes: int = 0,
     recorded: Mapping[str, Audited] | None = None,
+    meter: Meter | None = None,
     on_event: EventHandler = ignore,
 ) -> AsyncIterator[Terrain]:
     """The terrain in this process, for as long as the context lasts.
@@ -97,6 +98,7 @@ async def open_terrain(
         brief: what is asked, and how.
         processes: how many decode; 0 decodes in threads.
         recorded: of a replay: how each case ended, by its name.
+        meter: counts what is sent.
         on_event: is told of waits and downloads.
 
     Raises:
@@ -109,7 +111,7 @@ async def open_terrain(
             open_stack(
                 brief.model,
                 budget=brief.budget,
-                meter=Meter(),
+                meter=meter or Meter(),
                 terms=brief.terms,
                 on_event=on_event,
             )

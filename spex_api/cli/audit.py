@@ -63,6 +63,14 @@ def audit(
             min=0, help="How many processes decode; by default one a core, 0 decodes in threads."
         ),
     ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="A Dask scheduler, as tcp://host:8786, whose workers ask and decode; takes a "
+            "--store that all of them share.",
+        ),
+    ] = None,
     bundle: Annotated[
         Path | None,
         typer.Option(
@@ -100,7 +108,9 @@ def audit(
     if bundle is not None:
         check_bundled(job.spec, bundle)
         check_folder(bundle.parent)
-    if processes is None:
+    if scheduler is not None:
+        processes = processes or 0
+    elif processes is None:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         processes = cores or 0
     try:
@@ -109,6 +119,7 @@ def audit(
                 job,
                 mode="refresh" if refresh else "live",
                 processes=processes,
+                scheduler=scheduler,
                 on_event=line.draw,
             )
         written = None
