@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from spex_api.audited import Audit
     from spex_api.audits.auditing import audit, audit_sync
+    from spex_api.bundles.replaying import Replayed, replay
+    from spex_api.bundles.writing import write_bundle
     from spex_api.causes.confirming import verify, verify_sync
     from spex_api.comparing import Comparison, compare
     from spex_api.errors import SpexError
@@ -67,6 +69,7 @@ __all__ = [
     "Price",
     "Prompt",
     "Refusal",
+    "Replayed",
     "Samples",
     "Says",
     "Similarity",
@@ -88,8 +91,10 @@ __all__ = [
     "measure_sync",
     "plan",
     "plan_sync",
+    "replay",
     "verify",
     "verify_sync",
+    "write_bundle",
 ]
 
 _HOMES = {
@@ -113,6 +118,7 @@ _HOMES = {
     "Price": "querying.pricing",
     "Prompt": "prompts",
     "Refusal": "scores",
+    "Replayed": "bundles.replaying",
     "Samples": "samples",
     "Says": "scores",
     "Similarity": "scores",
@@ -134,8 +140,10 @@ _HOMES = {
     "measure_sync": "measuring",
     "plan": "planner",
     "plan_sync": "planner",
+    "replay": "bundles.replaying",
     "verify": "causes.confirming",
     "verify_sync": "causes.confirming",
+    "write_bundle": "bundles.writing",
 }
 
 

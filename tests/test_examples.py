@@ -89,13 +89,3 @@ def test_05_audit(tmp_path, monkeypatch):
     assert "Of 20 prompts 20" in printed
     assert "Rebuilt from 1,418 answers, none of them asked now." in printed
     assert "identical to the byte" in printed or "the same to rounding" in printed
-
-
-def test_05_audit_by_the_command_line(tmp_path):
-    """`spex replay` of the same bundle says it in an object, and writes the pages."""
-    command = ("-m", "spex_api", "replay", str(EXAMPLES / "reviews.spex.zip"), "--json")
-    told = json.loads(ran(*command, folder=tmp_path))
-    assert told["replay"]["answers"] == 1418
-    assert told["usage"]["sent"] == 0
-    assert len(told["explanations"]) == 20
-    assert (tmp_path / "index.html").is_file()

@@ -95,7 +95,7 @@ class Replayed:
         if self.same_pages:
             said.append("The pages in it are those that are drawn here.")
         elif self.digest and self.same_pages is None:
-            said.append("Pages in it, if any, were not compared: those written here are anew.")
+            said.append("No page in it was compared: pages are drawn anew from the numbers.")
         if self.digest:
             said.append(f"The digest of the bundle is {self.digest}.")
         return tuple(said)
