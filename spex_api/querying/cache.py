@@ -121,9 +121,17 @@ class Cached(Policy):
         """
         asked = self._keyed(request)
         flights = self._underway.flights
-        while (others := flights.get(asked.key)) is not None:
-            # A follower that is cancelled must not take the flight of the others with it.
-            await asyncio.shield(others)
+        while True:
+            others = flights.get(asked.key)
+            if others is not None:
+                # A follower that is cancelled must not take the flight of the others with it.
+                await asyncio.shield(others)
+                continue
+            known = await self._found(request, asked)
+            if known is not None:
+                return known
+            if asked.key not in flights:  # nobody began to ask while this one looked
+                break
         flight = flights[asked.key] = asyncio.get_running_loop().create_future()
         try:
             return await self._settled(request, asked)
@@ -138,15 +146,13 @@ class Cached(Policy):
 
     async def _settled(self, request: CompletionRequest, asked: Keyed) -> Completion:
         """The answer that is there by the time when nobody else asks, or that is asked for then."""
-        while True:
+        if self.mode is Mode.REFRESH:
+            return await self._ask(request, asked)
+        while not await self._desk.claim(asked.key):
+            await asyncio.sleep(self._desk.pause)
             known = await self._found(request, asked)
             if known is not None:
                 return known
-            if self.mode is Mode.REFRESH:
-                return await self._ask(request, asked)
-            if await self._desk.claim(asked.key):
-                break
-            await asyncio.sleep(self._desk.pause)
         try:
             # What another process asked is on disk before its own claim ends: so once a question is
             # claimed, a second look tells whether it is still to be asked.
