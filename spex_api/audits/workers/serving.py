@@ -75,6 +75,8 @@ async def present(data: bytes) -> str:
     try:
         store = await asyncio.to_thread(Kit(*unpacked(data)).open_store)
         await asyncio.to_thread(store.close)
+    except SpexError:
+        raise
     except Exception as error:
         raise _in_our_words(error) from error
     return version("spex-api")
@@ -126,7 +128,8 @@ class _Run:
                         await self._until_over()
         except Exception as error:  # noqa: BLE001 - it belongs to whoever waits for the terrain
             if not self.opened.done():
-                self.opened.set_exception(_in_our_words(error))
+                ours = error if isinstance(error, SpexError) else _in_our_words(error)
+                self.opened.set_exception(ours)
 
     async def _until_over(self) -> None:
         while not self.over.is_set():
@@ -151,6 +154,8 @@ class _Run:
                 audited = (await here.audited([each]))[0]
             else:
                 await {"open": here.open, "probe": here.probe, "look": here.look}[errand.step](each)
+        except SpexError:
+            raise
         except Exception as error:
             raise _in_our_words(error) from error
         return Returned(each, self.telling.counts, audited)
@@ -216,10 +221,8 @@ def _serving() -> _Serving:
         return _only[0]
 
 
-def _in_our_words(error: Exception) -> SpexError:
-    """The same error, where another process can read it."""
-    if isinstance(error, SpexError):
-        return error
+def _in_our_words(error: Exception) -> WorkersFailed:
+    """A stranger's error as a sentence: its class may be known nowhere else."""
     said = "".join(each if each.isprintable() else " " for each in str(error)[:_LONGEST])
     return WorkersFailed(
         f"A worker met an error that is not ours: {type(error).__name__}: {said}",
