@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from spex_api.audited import Audit
     from spex_api.audits.auditing import audit, audit_sync
+    from spex_api.audits.comparing import compare_audits
     from spex_api.bundles.replaying import Replayed, replay
     from spex_api.bundles.writing import write_bundle
     from spex_api.causes.confirming import verify, verify_sync
@@ -80,6 +81,7 @@ __all__ = [
     "audit",
     "audit_sync",
     "compare",
+    "compare_audits",
     "explain",
     "explain_function",
     "explain_pipeline",
@@ -129,6 +131,7 @@ _HOMES = {
     "audit": "audits.auditing",
     "audit_sync": "audits.auditing",
     "compare": "comparing",
+    "compare_audits": "audits.comparing",
     "explain": "explainer",
     "explain_function": "explainer",
     "explain_pipeline": "pipelines.explaining",

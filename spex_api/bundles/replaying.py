@@ -23,18 +23,16 @@ from spex_api.bundles.likeness import Difference, differences, largest
 from spex_api.bundles.members import (
     ANSWERS,
     AUDIT,
-    CASES,
-    ENDING,
     INDEX,
     PLANS,
     SPEC,
     Versions,
-    digest_of_spec,
     explanation_of,
     page_of,
     refused,
 )
 from spex_api.bundles.noting import Noting
+from spex_api.bundles.recorded import is_bundle, recorded_audit
 from spex_api.bundles.unpacking import Bundle, Caps, opened_bundle
 from spex_api.errors import BundleRefused, CacheMiss, SpexError, UsageError
 from spex_api.events import EventHandler, ignore
@@ -47,7 +45,7 @@ if TYPE_CHECKING:
 
     from spex_api.audited import Audit
 
-__all__ = ["Replayed", "is_bundle", "replay", "replay_bundle", "replay_folder"]
+__all__ = ["Replayed", "replay", "replay_bundle", "replay_folder"]
 
 _OF_A_VERSION: Final = ("version", "sha256")
 """Keys whose values differ wherever another version computes: of the package, and of a file."""
@@ -99,11 +97,6 @@ class Replayed:
         if self.digest:
             said.append(f"The digest of the bundle is {self.digest}.")
         return tuple(said)
-
-
-def is_bundle(path: Path) -> bool:
-    """Whether a path is meant as a bundle's."""
-    return path.suffix == ENDING and not path.is_dir()
 
 
 def replay(path: str | Path, *, processes: int = 0, on_event: EventHandler = ignore) -> Replayed:
@@ -221,38 +214,6 @@ def replay_folder(path: Path, *, processes: int = 0, on_event: EventHandler = ig
             "To have it by this version, audit again.",
         )
     return Replayed(again, again.usage.requests, before == after, furthest)
-
-
-def recorded_audit(bundle: Bundle, folder: Path) -> Audit:
-    """The audit as a bundle has it, unpacked into a folder.
-
-    Args:
-        bundle: checked.
-        folder: an empty one.
-
-    Raises:
-        BundleRefused: its files do not fit each other.
-    """
-    for name in bundle.manifest.members:
-        if name != ANSWERS and name.endswith(".json"):
-            bundle.unpack(name, folder)
-    try:
-        recorded = read_audit(folder)
-        spec = recorded.spec or {}
-        digest = digest_of_spec(spec)
-    except (SpexError, ValueError) as error:
-        why = error.cause.rstrip(".") if isinstance(error, SpexError) else "it is no JSON"
-        raise refused(bundle.path, f"cannot be used: {why}", member=AUDIT) from None
-    if digest != bundle.manifest.spec_sha256:
-        raise refused(bundle.path, "has another spec than the manifest says", member=AUDIT)
-    told = {name for name, _ in texts(recorded)}
-    for name in bundle.manifest.members:
-        if name.endswith("explanation.json") and name not in told:
-            raise refused(bundle.path, "is of no case of the audit", member=name)
-    for name, data in texts(recorded):
-        if name in (SPEC, CASES, PLANS) and bundle.read(name) != data:
-            raise refused(bundle.path, "is not as audit.json has it", member=name)
-    return recorded
 
 
 def _take_in(bundle: Bundle, folder: Path, store: DiskStore) -> int:

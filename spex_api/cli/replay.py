@@ -19,8 +19,7 @@ import typer
 from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 
-from spex_api.audit_file import AUDIT
-from spex_api.bundles.replaying import is_bundle
+from spex_api.bundles.recorded import is_audit, is_bundle
 from spex_api.bundles.replaying import replay as replayed_audit
 from spex_api.cli import flags  # noqa: TC001 - typer reads the annotations
 from spex_api.cli.audit import deliver_audit
@@ -44,7 +43,6 @@ if TYPE_CHECKING:
 
 __all__ = ["replay"]
 
-_AUDIT_BEGINS = b'"format": "spex-api audit'
 _LONGEST_FILE = 256 * 2**20
 """Bytes: no explanation is that long."""
 
@@ -80,7 +78,7 @@ def replay(
     recorded. A bundle is checked whole before anything in it is used, and needs nothing but itself.
     """
     check_folder(out)
-    if is_bundle(run) or _is_audit(run):
+    if is_audit(run):
         _replay_audit(run, answers, out, json=json, processes=processes)
         return
     job = _job(run)
@@ -90,17 +88,6 @@ def replay(
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
     deliver(explanation, out, json=json, told=_told)
-
-
-def _is_audit(run: Path) -> bool:
-    """Whether this is the folder of an audit, or its audit.json by whatever name."""
-    if run.is_dir():
-        return (run / AUDIT).is_file()
-    try:
-        with run.open("rb") as file:
-            return _AUDIT_BEGINS in file.read(len(_AUDIT_BEGINS) + 8)
-    except OSError:
-        return False
 
 
 def _replay_audit(

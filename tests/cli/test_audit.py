@@ -271,3 +271,65 @@ def test_rows_may_hold_conversations_and_documents():
         spec.table_of({"text": "a"})
     with pytest.raises(SpecError, match="no JSON list"):
         spec.table_of({"messages": "hello"})
+
+
+def test_a_bundle_is_replayed_where_nothing_else_is(done, shell, tmp_path, monkeypatch, capsys):
+    """The same files and digest, by whoever has neither key, answers nor connection."""
+    status, out, _ = shell.run("audit", "spec.toml", "--processes", "0", "--bundle", "run.spex.zip")
+    assert status == 0
+    assert "For whoever checks it: spex replay run.spex.zip" in out
+    digest = re.search("Its digest: ([0-9a-f]{64})", out).group(1)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SPEX_OFFLINE", "1")
+    before = {name: data for name, data in written(shell.folder).items() if name[-4:] != ".zip"}
+    bundle = str(shell.folder / "run.spex.zip")
+    (tmp_path / "again").mkdir()
+    assert run(["replay", bundle, "--out", "again", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert written(tmp_path / "again") == before
+    assert told["replay"]["digest"] == digest
+    assert (told["replay"]["same_bytes"], told["replay"]["same_pages"]) == (True, True)
+    assert told["usage"]["sent"] == 0
+    assert run(["compare", bundle, "again", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["only_before"] == []
+    assert run(["compare", bundle, "again/audit.json"]) == 0
+    assert "Of 0 findings" in capsys.readouterr().out
+    assert run(["compare", bundle, str(next((tmp_path / "again").rglob("explanation.json")))]) == 2
+    assert "is an audit, and the other is none" in capsys.readouterr().err
+    assert run(["replay", bundle, "--answers", "other.jsonl"]) == 2
+    assert "has its own answers" in capsys.readouterr().err
+
+
+def test_the_folder_of_an_audit_is_replayed(done, shell):
+    """As the index page and the terminal say: from the answers on this disk."""
+    out = shell.folder.parent / "again"
+    out.mkdir()
+    for given in (".", "audit.json"):
+        status, said, _ = shell.run("replay", given, "--out", str(out))
+        assert status == 0
+        assert "identical to the byte" in said
+    assert (out / "audit.json").read_bytes() == (shell.folder / "audit.json").read_bytes()
+
+
+def test_a_bundle_that_was_tampered_with_is_refused(done, shell, tmp_path, capsys):
+    """In one line that names the file; nothing is written."""
+    bundle = tmp_path / "run.zip"
+    shell.run("audit", "spec.toml", "--processes", "0", "--bundle", str(bundle), "--no-pages")
+    data = bytearray(bundle.read_bytes())
+    data[100] ^= 1
+    bundle.write_bytes(data)
+    (tmp_path / "out").mkdir()
+    assert run(["replay", str(bundle), "--out", str(tmp_path / "out")]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "run.zip is refused: 'answers.jsonl' in it" in line
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_what_cannot_be_bundled_is_told_before_anything_is_sent(folder, chat_server, capsys):
+    """A file of another name, or a spec that wants no prompts stored."""
+    assert run(["audit", "spec.toml", "--bundle", "run.tar"]) == 2
+    assert "ends in .zip" in capsys.readouterr().err
+    write(folder, SPEC + "[cache]\nstore_prompts = false\n")
+    assert run(["audit", "spec.toml", "--bundle", "run.zip"]) == 2
+    assert "wants no prompts stored" in capsys.readouterr().err
+    assert chat_server.bodies == []
