@@ -5,18 +5,23 @@ from __future__ import annotations
 import json
 import math
 import os
+import secrets
+import shutil
+import tempfile
 import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.postgres import PostgresServer, binaries
+
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
-    from pathlib import Path
 
 _VARIABLES = (
     "OPENAI_API_KEY",
@@ -66,6 +71,30 @@ def answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "answers"
     monkeypatch.setenv("SPEX_CACHE_DIR", str(folder))
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL that all tests of a process share; whoever kills it starts it again."""
+    if binaries() is None:
+        pytest.skip("PostgreSQL is not installed: apt-get install postgresql.")
+    # Not under pytest's own folder, which is root's alone where root runs the tests.
+    folder = Path(tempfile.mkdtemp(prefix="spex-postgres-", dir="/var/tmp"))
+    folder.chmod(0o711)
+    server = PostgresServer.made(folder)
+    try:
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def store_url(postgres: PostgresServer) -> str:
+    """The address of an empty database, with its password."""
+    name = f"spex_{secrets.token_hex(6)}"
+    postgres.execute(f"CREATE DATABASE {name}")
+    return postgres.url_of(name)
 
 
 @dataclass

@@ -17,7 +17,7 @@ import asyncio
 import math
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from spex_api.errors import (
     AdapterError,
@@ -44,9 +44,10 @@ if TYPE_CHECKING:
     from spex_api.querying.clock import Clock
     from spex_api.querying.pace.limits import Taken
 
-__all__ = ["Limiter", "LimiterState", "Limits", "Throttled", "Ticket"]
+__all__ = ["Limiter", "LimiterState", "Limits", "Throttled", "Ticket", "Turns"]
 
 _Error = TypeVar("_Error", bound=BaseException)
+_Turn = TypeVar("_Turn")
 
 _FIRST_PAUSE = 1.0
 """Seconds for which "too fast" stops all, where the endpoint names no time; then twice as long."""
@@ -314,11 +315,31 @@ def _unsent(error: _Error) -> _Error:
     return error
 
 
+class Turns(Protocol[_Turn]):
+    """Who says when a request may be sent, and is told what came of it; see `Limiter`."""
+
+    async def acquire(self, request: CompletionRequest) -> _Turn:
+        """Returns once the request may be sent; what it raises has a true `unsent`."""
+        ...
+
+    def answered(self, ticket: _Turn, completion: Completion, /) -> None:
+        """The request was answered."""
+        ...
+
+    def failed(self, ticket: _Turn, error: AdapterError, /) -> None:
+        """The attempt failed."""
+        ...
+
+    def abandoned(self, ticket: _Turn, /) -> None:
+        """Nobody waits for the answer any more."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Throttled(Policy):
     """Sends each request when its turn has come."""
 
-    limiter: Limiter
+    limiter: Turns[Any]
 
     async def complete(self, request: CompletionRequest) -> Completion:
         """Waits, asks, and tells the limiter what came of it.
