@@ -49,7 +49,7 @@ def origin(audit: Audit) -> str:
         ("Endpoint", _told(each.endpoint for each in sources)),
         ("Score", _told(each.score for each in sources)),
         ("Decoder", _told(each.decoder for each in explained)),
-        ("Seed", _told(str(each.seed) for each in sources)),
+        ("Seed", "" if audit.spec is None else str(audit.spec.get("seed", 0))),
         ("Took", f"{audit.usage.requests:,} requests, {took(audit)}"),
         ("Ended", audit.ending),
         ("Written by", f"spex-api {audit.version}" if audit.version else ""),
