@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import tempfile
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -39,6 +39,7 @@ from spex_api.events import EventHandler, ignore
 from spex_api.querying.adapter import as_recorded
 from spex_api.querying.answers.bundle import import_bundle
 from spex_api.querying.cache import DiskStore
+from spex_api.spec import CacheTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -200,6 +201,7 @@ def replay_folder(path: Path, *, processes: int = 0, on_event: EventHandler = ig
             processes=processes,
             on_event=on_event,
         )
+    again = replace(again, spec=recorded.spec)
     before, after = dict(texts(recorded)), dict(texts(again))
     found = [
         each for name in before for each in _differences(name, before[name], after.get(name, b""))
@@ -251,11 +253,13 @@ def _again(
         raise refused(path, f"cannot be used: {error.cause.rstrip('.')}", member=SPEC) from None
     if set(endpoints) != set(models_of(spec)):
         raise refused(path, "names other models in the manifest", member=SPEC)
+    # Where somebody else keeps answers is none of our business, and may be a trap.
+    spec = spec.model_copy(update={"cache": CacheTable()})
     try:
         with as_recorded(endpoints):
             if endpoints_of(spec, {}) != endpoints:
                 raise refused(path, "names models that answered elsewhere", member=SPEC)
-            return audited(
+            again = audited(
                 audit_job_of(spec),
                 mode="replay",
                 store=store,
@@ -263,6 +267,8 @@ def _again(
                 processes=processes,
                 on_event=on_event,
             )
+            # A later version may tell more in a spec than the one that wrote this.
+            return replace(again, spec=recorded.spec)
     except CacheMiss as error:
         raise CacheMiss(
             f"{path.name} lacks an answer that its audit needs. {error.cause}",

@@ -11,7 +11,7 @@ import hashlib
 import tempfile
 import zipfile
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
@@ -195,6 +195,7 @@ def _proved(
     except CacheMiss as error:
         error.advice = "Audit again with the same settings, and then write the bundle."
         raise
+    again = replace(again, spec=audit.spec)
     if StoredAudit.of(again).text() != StoredAudit.of(audit).text():
         raise CacheError(
             "The answers on disk give another audit than this one: they were asked anew since, or "

@@ -254,3 +254,19 @@ def test_other_versions_are_told_apart_from_forgery(made, tmp_path):
     assert "the same to rounding" in said
     assert "baseline" in said
     assert "NumPy 2.0.0" in said
+
+
+def test_a_spec_that_tells_more_today_is_the_same_spec(made, tmp_path):
+    """A bundle of a version that knew fewer keys, whose usual values are those of today."""
+    files = made.files()
+    manifest = Manifest.model_validate_json(files[MANIFEST])
+    told = json.loads(files["audit.json"])
+    del told["spec"]["masks"], told["spec"]["cache"]
+    spec = {**told["spec"], "cases": [{"id": x["id"], **x["columns"]} for x in told["cases"]]}
+    text = json.dumps(told, indent=1, ensure_ascii=False) + "\n"
+    files |= {
+        "audit.json": text.encode(),
+        "spec.json": (json.dumps(told["spec"], indent=1, ensure_ascii=False) + "\n").encode(),
+        MANIFEST: manifest.model_copy(update={"spec_sha256": digest_of_spec(spec)}).text(),
+    }
+    assert replay(packed(tmp_path / "run.zip", files, sealed=True)).same_bytes
