@@ -161,4 +161,7 @@ def audited(
         recorded=recorded,
         on_event=on_event,
     )
+    if recorded is not None:
+        # As it was written: a later version has keys more, and an old bundle stays what it was.
+        return replace(audit, spec=recorded.spec)
     return replace(audit, spec=spec.model_dump(mode="json"))
