@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from spex_api.indices import Interactions
     from spex_api.prompts import Prompt
     from spex_api.querying.adapter import Adapter
+    from spex_api.querying.cache import AnswerStore
     from spex_api.querying.pricing import Price
     from spex_api.querying.value_function import ValueFunction
     from spex_api.scores import Score
@@ -69,6 +70,7 @@ async def explain(
     price: Price | None = None,
     mode: str = "live",
     store_prompts: bool = True,
+    store: AnswerStore | None = None,
     batch: bool = False,
     unasked: Sequence[tuple[int, int]] = (),
     on_event: EventHandler = ignore,
@@ -97,6 +99,7 @@ async def explain(
         price: what the model costs; by default the price list's.
         mode: "live" asks what is not on disk, "refresh" asks all anew, "replay" asks nothing.
         store_prompts: whether what was asked is kept on disk, or only its digest.
+        store: where answers are kept, in place of the folder on disk; it stays open.
         batch: whether the masks are sent as batches: half the price, within a day. `usage.usd` is
             what single answers would have cost.
         unasked: of a replay: the masks that the budget of the run left out
@@ -118,6 +121,7 @@ async def explain(
         store_prompts=store_prompts,
         batch=batch,
         unasked=Unasked(tuple(unasked)),
+        store=store,
     )
     run = (repr(decoder), str(seed), str(keep))
     score = as_score(score)

@@ -77,9 +77,16 @@ class PricesTable(Table):
 
 
 class CacheTable(Table):
-    """`[cache]`: what is kept on disk."""
+    """`[cache]`: what is kept, and where.
+
+    Attributes:
+        store_prompts: whether what was asked is kept, or only its digest.
+        store: the address of a store that several machines share. It says nothing of what is asked,
+            and may hold a password: so it stands in nothing that is written of a run.
+    """
 
     store_prompts: bool = True
+    store: str | None = Field(default=None, exclude=True, repr=False)
 
 
 class MasksTable(Table):

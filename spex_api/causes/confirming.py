@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from spex_api.completions import CompletionRequest
     from spex_api.explanation import Explanation
     from spex_api.querying.adapter import Adapter
+    from spex_api.querying.cache import AnswerStore
     from spex_api.querying.pricing import Price
     from spex_api.querying.value_function import ValueFunction
     from spex_api.scores import Score
@@ -66,6 +67,7 @@ async def verify(
     price: Price | None = None,
     mode: str = "live",
     store_prompts: bool = True,
+    store: AnswerStore | None = None,
     on_event: EventHandler = ignore,
 ) -> Explanation:
     """Tests what an explanation claims, by asking the model near the full prompt.
@@ -88,6 +90,7 @@ async def verify(
         price: as in `explain`.
         mode: as in `explain`.
         store_prompts: as in `explain`.
+        store: as in `explain`.
         on_event: is told what happens.
 
     Returns:
@@ -104,7 +107,7 @@ async def verify(
             "This explanation is of a function: there is no prompt to ask a model about.",
             advice="Test it by calling the function, or explain a prompt.",
         )
-    terms = Terms(limits, concurrency, price, mode, store_prompts=store_prompts)
+    terms = Terms(limits, concurrency, price, mode, store_prompts=store_prompts, store=store)
     async with open_function(
         prompt,
         model,

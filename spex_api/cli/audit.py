@@ -19,6 +19,7 @@ from spex_api.cli.lines import write_json
 from spex_api.cli.progress import ProgressLine
 from spex_api.errors import SpecError
 from spex_api.events import Notice
+from spex_api.querying.shared.opening import shared_store
 from spex_api.report import audit_machine, audit_terminal
 from spex_api.report.story import harmless
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from spex_api.bundles.writing import Bundled
     from spex_api.completions import JsonObject
     from spex_api.events import EventHandler
+    from spex_api.querying.cache import AnswerStore
 
 __all__ = ["audit", "deliver_audit"]
 
@@ -81,6 +83,7 @@ def audit(
         bool,
         typer.Option(help="Whether the bundle holds the pages, which a replay draws again anyway."),
     ] = True,
+    store: flags.Store = None,
     out: flags.Out = Path(),
     json: flags.Json = False,
 ) -> None:
@@ -101,8 +104,10 @@ def audit(
         index=index,
         order=order,
         seed=seed,
+        store=store,
     )
-    overrides = {key: tables[key] for key in ("model", "seed", "budget", "masks", "decode")}
+    flagged = ("model", "seed", "budget", "masks", "decode", "cache")
+    overrides = {key: tables[key] for key in flagged}
     job = read_audit_job(spec, {**overrides, "audit": {"most": most}})
     check_folder(out)
     if bundle is not None:
@@ -114,21 +119,28 @@ def audit(
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         processes = cores or 0
     try:
-        with ProgressLine(Console(stderr=True)) as line:
-            done = audited(
-                job,
-                mode="refresh" if refresh else "live",
-                processes=processes,
-                scheduler=scheduler,
-                on_event=line.draw,
-            )
-        written = None
-        if bundle is not None:
+        with shared_store(job.spec.cache.store) as shared:
             with ProgressLine(Console(stderr=True)) as line:
-                line.draw(Notice("The audit is rebuilt from its answers, to bundle those."))
-                written = _bundled(
-                    done, bundle, pages=pages, processes=processes, on_event=line.draw
+                done = audited(
+                    job,
+                    mode="refresh" if refresh else "live",
+                    store=shared,
+                    processes=processes,
+                    scheduler=scheduler,
+                    on_event=line.draw,
                 )
+            written = None
+            if bundle is not None:
+                with ProgressLine(Console(stderr=True)) as line:
+                    line.draw(Notice("The audit is rebuilt from its answers, to bundle those."))
+                    written = _bundled(
+                        done,
+                        bundle,
+                        store=shared,
+                        pages=pages,
+                        processes=processes,
+                        on_event=line.draw,
+                    )
     except KeyboardInterrupt:
         Console(stderr=True).print(_RESUME)
         raise typer.Exit(INTERRUPTED) from None
@@ -196,7 +208,13 @@ def _write(done: Audit, out: Path) -> None:
 
 
 def _bundled(
-    done: Audit, bundle: Path, *, pages: bool, processes: int, on_event: EventHandler
+    done: Audit,
+    bundle: Path,
+    *,
+    store: AnswerStore | None,
+    pages: bool,
+    processes: int,
+    on_event: EventHandler,
 ) -> Bundled:
     """Writes the evidence.
 
@@ -204,7 +222,9 @@ def _bundled(
         SpecError: the file cannot be written.
     """
     try:
-        return write_bundle(done, bundle, pages=pages, processes=processes, on_event=on_event)
+        return write_bundle(
+            done, bundle, pages=pages, store=store, processes=processes, on_event=on_event
+        )
     except OSError as error:
         raise SpecError(
             f"The bundle cannot be written to {bundle}: {error.strerror or error}.",

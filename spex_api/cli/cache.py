@@ -7,7 +7,7 @@ prompt's text is shown only where it is asked for; nothing is deleted that was n
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -21,11 +21,13 @@ from spex_api.errors import UsageError
 from spex_api.querying.answers.bundle import export_bundle, import_bundle
 from spex_api.querying.answers.record import Selection, faults, select
 from spex_api.querying.answers.store import DiskStore, answers_folder
+from spex_api.querying.shared.opening import shared_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from spex_api.querying.answers.record import Record
+    from spex_api.querying.shared.store import PostgresStore
 
 __all__ = ["cache_app"]
 
@@ -43,6 +45,15 @@ _FAULTY: Final = 1
 _Keys = Annotated[
     Path | None, typer.Option(help="A file of keys, one a line, as those of one run.")
 ]
+_Shared = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        envvar="SPEX_STORE",
+        show_envvar=True,
+        help="A store that several machines share: postgresql://USER@HOST/DATABASE.",
+    ),
+]
 _Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 _Model = Annotated[str | None, typer.Option(help="Of this model alone, as `ls` names it.")]
 _Since = Annotated[str | None, typer.Option(help="That came on this day or later: 2026-11-25.")]
@@ -55,13 +66,14 @@ def ls(
     model: _Model = None,
     since: _Since = None,
     texts: Annotated[bool, typer.Option(help="Show the prompts, a line each.")] = False,
+    shared: _Shared = None,
     json: _Json = False,
 ) -> None:
     """Lists what is on disk: how many answers of which model, from when, and how large.
 
     And the runs by their names, and the journals of batches.
     """
-    with _opened() as store:
+    with _opened(shared) as store:
         chosen = Selection(model=model, since=_day(since))
         models: Counter[tuple[str, str]] = Counter()
         first = last = ""
@@ -77,7 +89,7 @@ def ls(
             if texts:
                 lines.append({"key": key, "at": record.at, "text": _said(record)})
         told: dict[str, Any] = {
-            "folder": str(store.folder),
+            "folder": _place(store),
             "count": models.total(),
             "bytes": store.size,
             "first": first or None,
@@ -120,16 +132,16 @@ def _listed(told: dict[str, Any], lines: list[dict[str, str]]) -> Iterator[str]:
 
 
 @cache_app.command()
-def verify(*, json: _Json = False) -> None:
+def verify(*, shared: _Shared = None, json: _Json = False) -> None:
     """Checks every record: its checksum, its form, and that its key follows from its question.
 
     Deletes nothing. The exit status is 1 where something is wrong. Records without their prompts
     are checked but for the last.
     """
-    with _opened() as store:
+    with _opened(shared) as store:
         found = [{"key": key, "fault": flaw} for key, flaw in faults(store)]
         count = len(store)
-        folder = str(store.folder)
+        folder = _place(store)
     told = {"folder": folder, "count": count, "faults": found}
     if json:
         write_json(told)
@@ -150,11 +162,12 @@ def export(
     model: _Model = None,
     since: _Since = None,
     keys: _Keys = None,
+    shared: _Shared = None,
     json: _Json = False,
 ) -> None:
     """Writes answers with their prompts into a bundle, which another folder can take in."""
     chosen = Selection(model=model, since=_day(since), keys=_keys(keys))
-    with _opened() as store:
+    with _opened(shared) as store:
         done = export_bundle(store, bundle, selection=chosen)
     if json:
         write_json({"path": str(done.path), "count": done.count, "left_out": done.left_out})
@@ -166,13 +179,14 @@ def export(
 def import_(
     bundle: Annotated[Path, typer.Argument(help="A file ending in .jsonl or .jsonl.zst.")],
     *,
+    shared: _Shared = None,
     json: _Json = False,
 ) -> None:
     """Takes in the answers of a bundle, once all of it has been checked; what is here stays.
 
     Whoever made the bundle answers for what the models are said to have answered.
     """
-    with _opened() as store:
+    with _opened(shared) as store:
         done = import_bundle(store, bundle)
     if json:
         write_json({"count": done.count, "known": done.known, "conflicts": list(done.conflicts)})
@@ -192,6 +206,7 @@ def purge(
         bool, typer.Option(help="Open batches too: what they bring is lost, and paid again.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Delete them; else it is only said.")] = False,
+    shared: _Shared = None,
     json: _Json = False,
 ) -> None:
     """Says which answers it would delete and, with --yes, deletes them. They were paid for.
@@ -205,7 +220,7 @@ def purge(
             "What is to be deleted is not said, or said twice.",
             advice="Give one or more of --model, --before and --keys, or --faulty, or --all.",
         )
-    with _opened() as store:
+    with _opened(shared) as store:
         if everything:
             doomed = list(store)
         elif faulty:
@@ -215,7 +230,7 @@ def purge(
         of_answers_alone = faulty or keys is not None
         beside = Beside() if of_answers_alone else Beside.found()
         beside = beside.chosen(model=model, before=chosen.before, open_too=open_batches)
-        folder = str(store.folder)
+        folder = _place(store)
         if not json:
             say(f"{folder}: {counted(len(doomed), 'answer')} of {len(store)} to delete.")
             for said in beside.going():
@@ -233,12 +248,18 @@ def purge(
 
 
 @contextmanager
-def _opened() -> Iterator[DiskStore]:
-    store = DiskStore(answers_folder())
-    try:
-        yield store
-    finally:
-        store.close()
+def _opened(url: str | None) -> Iterator[DiskStore | PostgresStore]:
+    """The store that several share, where one is named, or else the folder on disk."""
+    with shared_store(url) as shared:
+        if shared is not None:
+            yield shared
+            return
+        with closing(DiskStore(answers_folder())) as store:
+            yield store
+
+
+def _place(store: DiskStore | PostgresStore) -> str:
+    return str(store.folder) if isinstance(store, DiskStore) else store.url
 
 
 def _day(text: str | None) -> datetime | None:

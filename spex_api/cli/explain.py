@@ -16,6 +16,7 @@ from spex_api.cli.progress import ProgressLine
 from spex_api.cli.recorded import recorded, with_call
 from spex_api.cli.runs import keep_run
 from spex_api.events import Notice
+from spex_api.querying.shared.opening import shared_store
 from spex_api.report import machine
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def explain(
     refresh: Annotated[
         bool, typer.Option("--refresh", help="Ask all anew, whatever is on disk.")
     ] = False,
+    store: flags.Store = None,
     out: flags.Out = Path(),
     json: flags.Json = False,
 ) -> None:
@@ -94,17 +96,25 @@ def explain(
         order=order,
         seed=seed,
         verify=verify,
+        store=store,
     )
     made = recorded(call=call, request=request, span=span, recorded_in=calls_file)
     tables, said = with_call(made, overrides, why=why, beside_a_spec=spec is not None)
     job = read_job(spec, tables)
     check_folder(out)
     try:
-        with ProgressLine(Console(stderr=True)) as line:
+        with (
+            shared_store(job.spec.cache.store) as shared,
+            ProgressLine(Console(stderr=True)) as line,
+        ):
             for sentence in said:
                 line.draw(Notice(sentence))
             explanation = explained(
-                job, mode="refresh" if refresh else "live", batch=batch, on_event=line.draw
+                job,
+                mode="refresh" if refresh else "live",
+                batch=batch,
+                store=shared,
+                on_event=line.draw,
             )
     except KeyboardInterrupt:
         Console(stderr=True).print(_RESUME)

@@ -34,6 +34,7 @@ __all__ = [
     "Span",
     "SpecFile",
     "Split",
+    "Store",
     "TargetFaithfulness",
     "Text",
     "Tokens",
@@ -120,6 +121,15 @@ Verify = Annotated[
         "call a twentieth, and 20 at least; else none, unless it is said."
     ),
 ]
+Store = Annotated[
+    str | None,
+    typer.Option(
+        envvar="SPEX_STORE",
+        show_envvar=True,
+        help="A store that several machines share, in place of the folder on disk: "
+        "postgresql://USER@HOST/DATABASE; its password is best left to PGPASSWORD or ~/.pgpass.",
+    ),
+]
 Out = Annotated[Path, typer.Option(help="The folder that receives the files.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 
@@ -143,6 +153,7 @@ def tables(
     order: int | None = None,
     seed: int | None = None,
     verify: int | None = None,
+    store: str | None = None,
 ) -> Tables:
     """The tables of a spec that these flags say; a flag that is not given is None in them."""
     return {
@@ -166,4 +177,5 @@ def tables(
         "masks": {"keep": keep},
         "decode": {"decoder": decoder, "index": index, "order": order},
         "verify": {"requests": verify},
+        "cache": {"store": store},
     }

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from spex_api.events import EventHandler
     from spex_api.explanation import Explanation
     from spex_api.prompts import Prompt
+    from spex_api.querying.cache import AnswerStore
     from spex_api.querying.pricing import Price
     from spex_api.scores import Score
 
@@ -116,7 +117,12 @@ def job_of(spec: ExplainSpec) -> Job:
 
 
 def explained(
-    job: Job, *, mode: str = "live", batch: bool = False, on_event: EventHandler
+    job: Job,
+    *,
+    mode: str = "live",
+    batch: bool = False,
+    store: AnswerStore | None = None,
+    on_event: EventHandler,
 ) -> Explanation:
     """The explanation of a job, which carries its spec.
 
@@ -124,23 +130,30 @@ def explained(
         job: what to explain.
         mode: what is done with the answers on disk.
         batch: whether what is missing is sent as batches.
+        store: where answers are kept, in place of the folder on disk.
         on_event: is told what happens.
     """
     explanation = explain_sync(
         **job.arguments,
         mode=mode,
         store_prompts=job.spec.cache.store_prompts,
+        store=store,
         batch=batch,
         unasked=job.unasked.ranges,
         on_event=on_event,
     )
     if job.spec.verify.requests and explanation.complete:
-        explanation = _tested(job, explanation, mode=mode, on_event=on_event)
+        explanation = _tested(job, explanation, mode=mode, store=store, on_event=on_event)
     return replace(explanation, spec=job.spec.model_dump(mode="json"))
 
 
 def _tested(
-    job: Job, explanation: Explanation, *, mode: str, on_event: EventHandler
+    job: Job,
+    explanation: Explanation,
+    *,
+    mode: str,
+    store: AnswerStore | None,
+    on_event: EventHandler,
 ) -> Explanation:
     """The explanation with its claims tested, for what its budget has left."""
     took, caps = explanation.usage, job.budget
@@ -159,6 +172,7 @@ def _tested(
         price=job.price,
         mode=mode,
         store_prompts=job.spec.cache.store_prompts,
+        store=store,
         on_event=on_event,
     )
 

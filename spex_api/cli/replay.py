@@ -30,6 +30,7 @@ from spex_api.cli.runs import find_run
 from spex_api.errors import SpecError, UsageError
 from spex_api.querying.answers.bundle import import_bundle
 from spex_api.querying.answers.store import DiskStore
+from spex_api.querying.shared.opening import shared_store
 from spex_api.querying.unasked import Ranges, Unasked
 from spex_api.report import machine
 from spex_api.report.audit_machine import told_of_replay
@@ -61,6 +62,7 @@ def replay(
         Path | None,
         typer.Option(help="A bundle (.jsonl or .jsonl.zst) to take all answers from."),
     ] = None,
+    store: flags.Store = None,
     processes: Annotated[
         int, typer.Option(min=0, help="Of an audit: how many processes decode; 0 takes threads.")
     ] = 0,
@@ -83,8 +85,12 @@ def replay(
         return
     job = _job(run)
     try:
-        with _answers_of(answers), ProgressLine(Console(stderr=True)) as line:
-            explanation = explained(job, mode="replay", on_event=line.draw)
+        with (
+            _answers_of(answers),
+            shared_store(None if answers else store or job.spec.cache.store) as shared,
+            ProgressLine(Console(stderr=True)) as line,
+        ):
+            explanation = explained(job, mode="replay", store=shared, on_event=line.draw)
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
     deliver(explanation, out, json=json, told=_told)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from spex_api.errors import BadRequest
     from spex_api.querying.answers.store import AnswerStore, DiskStore
+    from spex_api.querying.shared.store import PostgresStore
 
 __all__ = [
     "RECORD_VERSION",
@@ -344,7 +345,7 @@ def select(
             yield key, record
 
 
-def faults(store: DiskStore) -> Iterator[tuple[str, str]]:
+def faults(store: DiskStore | PostgresStore) -> Iterator[tuple[str, str]]:
     """Each key under which something is wrong, and what; strange rows come first."""
     strange = store.strange_rows()
     for key in strange:
