@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Local", "local_cluster"]
+__all__ = ["KEY", "Local", "local_cluster"]
+
+KEY = "sk-of-the-workers-8c1fe02b7d5a"
 
 SCRIPT = """
 import json, os, sys

@@ -28,13 +28,11 @@ from spex_api.querying.answers.store import DiskStore
 from spex_api.querying.policy import Meter
 from spex_api.querying.stack import Terms
 from spex_api.scores import as_score
-from spex_api.testing import server_process
 from tests.audits.played import TEMPLATE, rows
-from tests.audits.workers.local_cluster import local_cluster
+from tests.audits.workers.local_cluster import KEY
 
 ROWS = rows(4)
 BUDGET = spex.Budget(450)
-KEY = "sk-of-the-workers-8c1fe02b7d5a"
 IN_FLIGHT = 16
 
 
@@ -59,22 +57,6 @@ BRIEF = Brief(
     most=None,
     target=None,
 )
-
-
-@pytest.fixture(scope="module")
-def served():
-    """A server in a process of its own."""
-    with server_process(latency=0.004) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def cluster(served, tmp_path_factory):
-    """Four workers, which have a key of their own."""
-    folder = tmp_path_factory.mktemp("cluster")
-    environment = {"OPENAI_BASE_URL": served.openai_url, "OPENAI_API_KEY": KEY}
-    with local_cluster(folder, 4, **environment) as local:
-        yield local
 
 
 @pytest.fixture(scope="module")
