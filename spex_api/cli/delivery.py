@@ -30,13 +30,18 @@ PARTIAL: Final = 3
 
 
 def check_folder(out: Path) -> None:
-    """Lets pass a folder that can receive files.
+    """Lets pass a folder that can receive files; where it alone is missing, it is made.
 
     Raises:
-        SpecError: it is none.
+        SpecError: it is no folder, and cannot be one.
     """
-    if not out.is_dir():
-        raise SpecError(f"--out {out} is no folder.", advice="Make it first.")
+    try:
+        out.mkdir(exist_ok=True)
+    except OSError as error:
+        raise SpecError(
+            f"--out {out} is no folder, and cannot be made: {error.strerror}.",
+            cost="Nothing was sent.",
+        ) from None
 
 
 def deliver(

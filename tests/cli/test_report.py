@@ -92,10 +92,16 @@ def test_what_is_no_explanation_is_wrong_use(work, capsys, content, said):
     assert not Path("report.html").exists()
 
 
+def test_a_folder_that_is_not_there_is_made(stored):
+    """Where it alone is missing."""
+    assert run(["report", "explanation.json", "--out", "reports"]) == 0
+    assert Path("reports/report.html").is_file()
+
+
 def test_a_folder_that_takes_no_file(stored, capsys):
     """Said before anything is read, or with what the system says against it."""
-    assert run(["report", "missing.json", "--out", "nowhere"]) == 2
-    assert "--out nowhere is no folder" in capsys.readouterr().err
+    assert run(["report", "missing.json", "--out", "nowhere/reports"]) == 2
+    assert "--out nowhere/reports is no folder" in capsys.readouterr().err
     Path("out/report.html").mkdir()
     assert run(["report", "explanation.json", "--out", "out"]) == 2
     assert "out/report.html cannot be written" in capsys.readouterr().err
