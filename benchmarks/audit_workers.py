@@ -249,15 +249,15 @@ def _limit(options: argparse.Namespace) -> None:
         run.send_signal(signal.SIGINT)
         run.communicate()
         (start, first), (end, last) = seen[0], seen[-1]
-        idle = max(
-            later - at
-            for (at, paid), (later, _) in zip(seen, seen[8:], strict=False)
-            if paid < last
-        )
+        came = [
+            at for (at, paid), (_, before) in zip(seen[1:], seen, strict=False) if paid > before
+        ]
+        still = max(later - at for at, later in zip(came, came[1:], strict=False))
         refused = trial.served.stats(bodies=False)["statuses"].get("429", 0)
         share = (last - first) / (end - start) / 10
         print(f"{last - first:,} answers in {end - start:.0f} s: {share:.1%} of the limit")
-        print(f"refused for a window over the limit: {refused}; looked at every {idle / 8:.2f} s")
+        print(f"refused for a window over the limit: {refused}")
+        print(f"longest time without an answer, decoding or not: {still:.2f} s")
 
 
 def main() -> None:

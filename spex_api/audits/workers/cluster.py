@@ -205,9 +205,9 @@ async def open_cluster(address: str, *, run: str, kit: bytes) -> AsyncIterator[C
     """
     if not _ADDRESS.fullmatch(address):
         raise UsageError(
-            f"{address!r} is no address of a scheduler.",
+            "That is no address of a scheduler.",  # and it may hold a password: it is not repeated
             cost="Nothing was sent.",
-            advice="Write it as its own log does: tcp://HOST:8786.",
+            advice="Write it as its own log does, as in tcp://HOST:8786.",
         )
     try:
         make: Any = Client
