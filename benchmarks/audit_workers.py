@@ -27,6 +27,7 @@ import tempfile
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +71,7 @@ if __name__ == "__main__":
 _OVER_WORKERS = """
 import sys
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 from spex_api.audit_file import write_audit
 from spex_api.audits.job import audited, read_audit_job
@@ -252,7 +254,7 @@ def _limit(options: argparse.Namespace) -> None:
         came = [
             at for (at, paid), (_, before) in zip(seen[1:], seen, strict=False) if paid > before
         ]
-        still = max(later - at for at, later in zip(came, came[1:], strict=False))
+        still = max(later - at for at, later in pairwise(came))
         refused = trial.served.stats(bodies=False)["statuses"].get("429", 0)
         share = (last - first) / (end - start) / 10
         print(f"{last - first:,} answers in {end - start:.0f} s: {share:.1%} of the limit")
