@@ -264,9 +264,7 @@ class Session:
             try:
                 return self._connect()
             except self._client.OperationalError as error:
-                # What the server answers has a state, and will be answered again.
-                starting = error.sqlstate in (None, "57P03")
-                if not starting or time.monotonic() > until:
+                if _refused(str(error)) or time.monotonic() > until:
                     raise self._gone(error) from None
                 time.sleep(_FIRST_WAIT * 4)
             except self._client.Error as error:
@@ -303,3 +301,9 @@ class Session:
 def _undone(ended: Future[_Result], undo: Callable[[_Result], object]) -> None:
     if not ended.cancelled() and ended.exception() is None:
         undo(ended.result())
+
+
+def _refused(text: str) -> bool:
+    """Whether a server was there, and will say the same again: libpq gives no state of this."""
+    passing = ("starting up", "shutting down", "recovery", "too many")
+    return "FATAL" in text and not any(each in text for each in passing)
