@@ -71,7 +71,6 @@ if __name__ == "__main__":
 _OVER_WORKERS = """
 import sys
 from contextlib import closing
-from itertools import pairwise
 from pathlib import Path
 from spex_api.audit_file import write_audit
 from spex_api.audits.job import audited, read_audit_job
