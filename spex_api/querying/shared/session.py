@@ -12,6 +12,7 @@ What this module does not know: what is asked, and what tables there are.
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 import time
 from collections import deque
@@ -109,6 +110,7 @@ class Session:
         self._patience = patience
         self._lost = False
         self._closed = False
+        self._last_call = math.inf
         self._asked: deque[_Asked] = deque()
         self._bell = threading.Condition()
         self._connection: Connection | None = self._opened()
@@ -154,9 +156,13 @@ class Session:
             raise
 
     def close(self) -> None:
-        """Does what is asked still, and closes the connection; its locks end."""
+        """Does what is asked still, and closes the connection; its locks end.
+
+        Of a server that is gone, it waits no longer than whoever begins would.
+        """
         with self._bell:
             self._closed = True
+            self._last_call = time.monotonic() + _OPENING
             self._bell.notify()
         self._thread.join()
 
@@ -218,7 +224,7 @@ class Session:
                         results = work.do(connection, items)
             except (self._client.OperationalError, self._client.InterfaceError) as error:
                 self._drop()
-                if time.monotonic() + wait > until:
+                if time.monotonic() + wait > min(until, self._last_call):
                     self._lost = True
                     raise self._gone(error) from None
                 time.sleep(wait)
