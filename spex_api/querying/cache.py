@@ -122,16 +122,14 @@ class Cached(Policy):
         asked = self._keyed(request)
         flights = self._underway.flights
         while True:
-            others = flights.get(asked.key)
-            if others is not None:
-                # A follower that is cancelled must not take the flight of the others with it.
-                await asyncio.shield(others)
-                continue
             known = await self._found(request, asked)
             if known is not None:
                 return known
-            if asked.key not in flights:  # nobody began to ask while this one looked
+            others = flights.get(asked.key)
+            if others is None:
                 break
+            # A follower that is cancelled must not take the flight of the others with it.
+            await asyncio.shield(others)
         flight = flights[asked.key] = asyncio.get_running_loop().create_future()
         try:
             return await self._settled(request, asked)
@@ -147,7 +145,8 @@ class Cached(Policy):
     async def _settled(self, request: CompletionRequest, asked: Keyed) -> Completion:
         """The answer that is there by the time when nobody else asks, or that is asked for then."""
         if self.mode is Mode.REFRESH:
-            return await self._ask(request, asked)
+            known = await self._found(request, asked)
+            return await self._ask(request, asked) if known is None else known
         while not await self._desk.claim(asked.key):
             await asyncio.sleep(self._desk.pause)
             known = await self._found(request, asked)
