@@ -104,7 +104,11 @@ def write_bundle(
     target = Path(path)
     spec = _spec(audit, target)
     with ExitStack() as opened:
-        kept = store or opened.enter_context(closing(DiskStore(answers_folder())))
+        kept = (
+            store
+            if store is not None
+            else opened.enter_context(closing(DiskStore(answers_folder())))
+        )
         endpoints = endpoints_of(spec, told_by(audit, spec))
         keys = _proved(audit, spec, endpoints, kept, processes=processes, on_event=on_event)
         folder = opened.enter_context(
