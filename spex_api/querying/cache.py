@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import nullcontext
 from copy import copy
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -72,6 +73,7 @@ class _Underway:
         refusals: of this run.
         doubtful: records of those that may be of everything that is asked, as a wrong address is.
         heard: whether the endpoint has answered anything in this run.
+        turns: what lets no more questions be asked at once than may be lost at once.
     """
 
     flights: dict[str, asyncio.Future[None]] = field(default_factory=dict)
@@ -79,6 +81,7 @@ class _Underway:
     refusals: dict[str, BadRequest] = field(default_factory=dict)
     doubtful: dict[str, bytes] = field(default_factory=dict)
     heard: bool = False
+    turns: asyncio.Semaphore | nullcontext[None] = field(default_factory=nullcontext)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,17 +94,22 @@ class Cached(Policy):
         mode: what is done with what is on disk.
         store_prompts: whether records hold what was asked, or only its digest. The reply's body is
             kept in any case, whatever it repeats.
+        at_once: how many questions may be under way until their answers are kept: as many are paid
+            twice, at the most, where this process is killed. None sets no bound.
     """
 
     store: AnswerStore
     meter: Meter
     mode: Mode = Mode.LIVE
     store_prompts: bool = True
+    at_once: int | None = None
     _underway: _Underway = field(default_factory=_Underway, repr=False, compare=False)
     _desk: Desk = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_desk", sharing(self.store).desk)
+        if self.at_once is not None and isinstance(self._underway.turns, nullcontext):
+            self._underway.turns = asyncio.Semaphore(self.at_once)
 
     async def complete(self, request: CompletionRequest) -> Completion:
         """The answer on disk, or else the inner adapter's, once it is on disk.
@@ -239,8 +247,10 @@ class Cached(Policy):
     async def _ask(self, request: CompletionRequest, asked: Keyed) -> Completion:
         """Asks for all who wait for this key, and writes the answer before anyone has it."""
         try:
-            completion = await self.inner.complete(request)
-            await self._desk.write(asked.key, self._record(asked, completion))
+            # An answer that is not kept yet is under way: its turn goes to the next one after that.
+            async with self._underway.turns:
+                completion = await self.inner.complete(request)
+                await self._desk.write(asked.key, self._record(asked, completion))
             await self._keep_refusals(self._heard())
         except BadRequest as error:
             await self._refuse(asked, error)

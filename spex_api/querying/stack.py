@@ -217,5 +217,12 @@ def _stacked(
     concurrency = terms.concurrency or adapter.capabilities.concurrency
     asked = sharing(store).throttled(adapter, terms.limits, concurrency=concurrency)
     paid = Retrying(Budgeted(asked, ledger, meter, price), meter, on_event=on_event)
-    cached = Cached(paid, store, meter, Mode(terms.mode), store_prompts=terms.store_prompts)
+    cached = Cached(
+        paid,
+        store,
+        meter,
+        Mode(terms.mode),
+        store_prompts=terms.store_prompts,
+        at_once=concurrency,
+    )
     return Stack(cached, ledger, concurrency, price)

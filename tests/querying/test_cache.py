@@ -70,6 +70,33 @@ def test_an_answer_is_on_disk_before_it_is_used(answers):
     store.close()
 
 
+@dataclass(frozen=True, slots=True)
+class Watched(Policy):
+    """Notes, as each question goes out, how many have gone out and are not kept yet."""
+
+    store: DiskStore
+    lost: list[int] = field(default_factory=list)
+
+    async def complete(self, request: CompletionRequest) -> Completion:
+        """Answers a little later."""
+        self.lost.append(len(self.lost) + 1 - len(list(self.store)))
+        await asyncio.sleep(0.001)
+        return await self.inner.complete(request)
+
+
+def test_no_more_is_lost_than_may_be_under_way(store):
+    """An answer that is not kept yet counts as under way, so a kill loses that many at most."""
+    watched = Watched(yes(), store)
+    cached = Cached(watched, store, Meter(), at_once=3)
+
+    async def all_of_them() -> None:
+        await asyncio.gather(*(cached.complete(ask(f"Good {at}?")) for at in range(20)))
+
+    asyncio.run(all_of_them())
+    assert len(watched.lost) == 20
+    assert max(watched.lost) == 3
+
+
 def test_a_failure_is_not_an_answer(store):
     """Nothing is kept of a request that raised, so it is asked again."""
 
