@@ -2,14 +2,17 @@
 
     python benchmarks/audit_workers.py process [--prompts 40] [--each 200] [--kills 3]
     python benchmarks/audit_workers.py cap [--prompts 40] [--each 200]
-    python benchmarks/audit_workers.py worker --store postgresql://… [--workers 4]
-    python benchmarks/audit_workers.py limit --store postgresql://… [--minutes 3.5]
+    python benchmarks/audit_workers.py worker [--workers 4]
+    python benchmarks/audit_workers.py database [--workers 4]
+    python benchmarks/audit_workers.py limit [--minutes 3.5]
 
 `process` kills the audit with -9 and starts it again, until it has been killed so often; `worker`
-kills one of several Dask workers. Both then compare all bytes with those of an audit that was left
-alone, and count what the server was paid beyond it. `cap` lets every seventh attempt fail and
-counts all that the server was asked. `limit` has the server refuse whatever is beyond 600 requests
-in any 60 s, and tells how many were refused and what share of the limit was used.
+kills one of several Dask workers, `database` the PostgreSQL that they share, which is started again
+three seconds later. All three then compare all bytes with those of an audit that was left alone,
+and count what the server was paid beyond it. `cap` lets every third attempt fail and counts all
+that the server was asked. `limit` has the server refuse whatever is beyond 600 requests in any
+60 s, and tells how many were refused and what share of the limit was used. The PostgreSQL is
+Debian's, started by the script in a temporary folder.
 
 What this script does not know: how the client does it.
 """
@@ -33,8 +36,11 @@ from typing import TYPE_CHECKING, Any
 
 from spex_api.testing import server_process
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from tests.postgres import PASSWORD, PostgresServer  # the one that the tests start
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from spex_api.testing.process import Served
 
@@ -136,6 +142,7 @@ def _environment(served: Served) -> dict[str, str]:
         **os.environ,
         "OPENAI_API_KEY": "none",
         "OPENAI_BASE_URL": served.openai_url,
+        "PGPASSWORD": PASSWORD,  # no password goes through a scheduler
         "OMP_NUM_THREADS": "1",
     }
 
@@ -211,36 +218,73 @@ def _process(options: argparse.Namespace) -> None:
 
 
 def _cap(options: argparse.Namespace) -> None:
-    with _trial(options, {"rows": [{"fault": "SERVER_ERROR", "every": 7}]}) as trial:
+    with _trial(options, {"rows": [{"fault": "SERVER_ERROR", "every": 3}]}) as trial:
         _ended(trial.start("failing"))
         asked = trial.served.stats(bodies=False)["routes"]["question"]
-        print(
-            f"every seventh attempt failed; asked {asked:,} of {options.prompts * options.each:,}"
-        )
+        print(f"every third attempt failed; asked {asked:,} of {options.prompts * options.each:,}")
+
+
+@contextmanager
+def _database() -> Iterator[PostgresServer]:
+    with tempfile.TemporaryDirectory() as folder:
+        server = PostgresServer.made(Path(folder))
+        try:
+            yield server
+        finally:
+            server.stop()
 
 
 def _worker(options: argparse.Namespace) -> None:
-    with _trial(options, {}) as trial, _cluster(trial, options) as cluster:
+    _killed(options, "one of them", lambda _, pids: os.kill(pids[0], signal.SIGKILL))
+
+
+def _killed_database(options: argparse.Namespace) -> None:
+    def kill(database: PostgresServer, _: list[int]) -> None:
+        database.kill()
+        time.sleep(3)
+        database.start()
+
+    _killed(options, "PostgreSQL", kill)
+
+
+def _killed(
+    options: argparse.Namespace, what: str, kill: Callable[[PostgresServer, list[int]], None]
+) -> None:
+    """An audit over workers in the middle of which something is killed."""
+    with (
+        _trial(options, {}) as trial,
+        _database() as database,
+        _cluster(trial, options) as cluster,
+    ):
         _ended(trial.start("whole"))
         needed = trial.paid()
         address, pids = _told(cluster)
-        run = trial.start_over_workers("over workers", address, options.store)
+        run = trial.start_over_workers("over workers", address, database.url)
         while run.poll() is None and trial.paid() - needed < needed // 2:
             time.sleep(0.02)
-        os.kill(pids[0], signal.SIGKILL)
+        kill(database, pids)
         _ended(run)
-        same = trial.files("over workers") == trial.files("whole")
+        whole, other = trial.files("whole"), trial.files("over workers")
+        differ = [name for name in other if other[name] != whole.get(name)]
         paid = trial.paid() - needed
-        print(f"{options.workers} workers, one killed half way: the same bytes: {same}")
-        print(f"paid {paid:,} where one process paid {needed:,}: {paid - needed} beyond")
+        same = f"no: {differ[:5]}" if differ else f"yes, in all {len(other)} files"
+        print(f"{options.workers} workers, {what} killed half way: the same bytes: {same}")
+        print(
+            f"paid {paid:,} where one process paid {needed:,}: {paid - needed} beyond, at most "
+            f"{8 * options.workers} under way"
+        )
 
 
 def _limit(options: argparse.Namespace) -> None:
     table = {"limits": {"requests": 600, "silent": True}}
     limits = "requests_per_minute = 600"
-    with _trial(options, table, limits) as trial, _cluster(trial, options) as cluster:
+    with (
+        _trial(options, table, limits) as trial,
+        _database() as database,
+        _cluster(trial, options) as cluster,
+    ):
         address, _ = _told(cluster)
-        run = trial.start_over_workers("over workers", address, options.store)
+        run = trial.start_over_workers("over workers", address, database.url)
         while run.poll() is None and not trial.paid():
             time.sleep(0.05)
         begun, seen = time.monotonic(), [(0.0, trial.paid())]
@@ -264,16 +308,19 @@ def _limit(options: argparse.Namespace) -> None:
 def main() -> None:
     """Runs what is asked for, and prints it."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    doing = {"process": _process, "cap": _cap, "worker": _worker, "limit": _limit}
+    doing = {
+        "process": _process,
+        "cap": _cap,
+        "worker": _worker,
+        "database": _killed_database,
+        "limit": _limit,
+    }
     parser.add_argument("what", choices=doing)
     parser.add_argument("--prompts", type=int, default=40)
     parser.add_argument("--each", type=int, default=200, help="requests of the budget, a prompt")
     parser.add_argument("--kills", type=int, default=3)
     parser.add_argument("--workers", type=int, default=4)
     parser.add_argument("--minutes", type=float, default=3.5)
-    parser.add_argument(
-        "--store", default="", help="postgresql://…, an empty database; its password in PGPASSWORD"
-    )
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     doing[options.what](options)
