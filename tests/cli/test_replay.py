@@ -154,7 +154,7 @@ def test_what_is_not_there_is_wrong_use(folder, capsys):
     """A run, or a folder to write to, that does not exist is named."""
     assert replayed("nowhere.json") == 2
     assert "nowhere.json cannot be read" in capsys.readouterr().err
-    assert run(["replay", "spec.toml", "--out", "no-folder"]) == 2
+    assert run(["replay", "spec.toml", "--out", "no-folder/below"]) == 2
     assert "no-folder" in capsys.readouterr().err
 
 

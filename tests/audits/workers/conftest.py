@@ -1,4 +1,4 @@
-"""One server and one cluster for all tests over workers."""
+"""One server and one cluster for the tests of each file over workers."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
     from tests.audits.workers.local_cluster import Local
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def served() -> Iterator[Served]:
     """A server in a process of its own."""
     with server_process(latency=0.004) as server:
         yield server
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def cluster(served, tmp_path_factory) -> Iterator[Local]:
-    """Four workers, which have a key and a password of their own."""
+    """Three workers, which have a key and a password of their own."""
     environment = {
         "OPENAI_BASE_URL": served.openai_url,
         "OPENAI_API_KEY": KEY,
         "PGPASSWORD": PASSWORD,
     }
-    with local_cluster(tmp_path_factory.mktemp("cluster"), 4, **environment) as local:
+    with local_cluster(tmp_path_factory.mktemp("cluster"), 3, **environment) as local:
         yield local

@@ -89,7 +89,7 @@ async def audited(address, folder, on_event=lambda event: None, *, given=ROWS, r
         return await steps.audited(every), board
 
 
-def test_four_workers_come_to_the_same_bytes(cluster, here, tmp_path):
+def test_three_workers_come_to_the_same_bytes(cluster, here, tmp_path):
     """And tell how far they are; again from what is in the store, they send nothing."""
     events = []
     done, board = asyncio.run(audited(cluster.address, tmp_path / "a", events.append))
