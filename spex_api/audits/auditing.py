@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from spex_api.audited import Audit, Audited, Standing
 from spex_api.audits.board import Board
 from spex_api.audits.cases import ID, Case, cases_of, check_columns, read_cases
-from spex_api.audits.findings import find_findings
+from spex_api.audits.findings.finding import find_findings
 from spex_api.audits.inquired import Inquired
 from spex_api.audits.rounds import Rounds
 from spex_api.audits.taking import open_steps

@@ -10,11 +10,11 @@ import pytest
 
 import spex_api as spex
 from spex_api.audited import Audited, Standing
-from spex_api.audits.exchanging import chance_of_exchange
-from spex_api.audits.findings import find_findings
-from spex_api.audits.merging import by_name
-from spex_api.audits.namesakes import called, plain
-from spex_api.audits.pooling import difference, mean_over_cases, share_of_chance
+from spex_api.audits.findings.exchanging import chance_of_exchange
+from spex_api.audits.findings.finding import find_findings
+from spex_api.audits.findings.merging import by_name
+from spex_api.audits.findings.namesakes import called, plain
+from spex_api.audits.findings.pooling import difference, mean_over_cases, share_of_chance
 from spex_api.errors import UsageError
 from spex_api.indices import Interactions, Interval
 from spex_api.transforms import FourierTransform

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from scipy.special import stdtr, stdtrit
 
-from spex_api.audits.exchanging import chance_of_exchange
+from spex_api.audits.findings.exchanging import chance_of_exchange
 from spex_api.indices import LEVEL, Interval
 
 if TYPE_CHECKING:

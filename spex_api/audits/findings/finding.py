@@ -3,8 +3,8 @@
 A finding's value is the mean of the cases' own values, each counted by how far its explanation
 accounts for its answer; what an explanation does not list is 0 in it. One question is asked of each
 part and each two: is the mean over all such cases 0? A second one of each slice: is it the mean of
-the rest? All of these together are corrected as `spex_api.audits.pooling` has it. What was asked
-about by name, a column, is told whatever came of it.
+the rest? All of these together are corrected as `pooling` has it. What was asked about by name, a
+column, is told whatever came of it.
 
 What this module does not know: how the cases were chosen. What is said of further cases is said of
 those that would be drawn like them.
@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from spex_api.audited import Finding
-from spex_api.audits.gathering import FEWEST, gathered
-from spex_api.audits.merging import REACH
-from spex_api.audits.namesakes import KEY
-from spex_api.audits.pooling import difference, mean_over_cases, share_of_chance
+from spex_api.audits.findings.gathering import FEWEST, gathered
+from spex_api.audits.findings.merging import REACH
+from spex_api.audits.findings.namesakes import KEY
+from spex_api.audits.findings.pooling import difference, mean_over_cases, share_of_chance
 from spex_api.errors import UsageError
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from spex_api.audited import Audited
-    from spex_api.audits.gathering import Observed
-    from spex_api.audits.pooling import Mean
+    from spex_api.audits.findings.gathering import Observed
+    from spex_api.audits.findings.pooling import Mean
 
 __all__ = ["find_findings"]
 

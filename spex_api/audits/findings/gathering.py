@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from spex_api.audits.merging import by_name
-from spex_api.audits.namesakes import KEY, POSITION, TEXT, called
+from spex_api.audits.findings.merging import by_name
+from spex_api.audits.findings.namesakes import KEY, POSITION, TEXT, called
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from spex_api.audited import Audited
-    from spex_api.audits.merging import Named, Parts
-    from spex_api.audits.namesakes import Called
+    from spex_api.audits.findings.merging import Named, Parts
+    from spex_api.audits.findings.namesakes import Called
 
 __all__ = ["FEWEST", "Observed", "gathered"]
 

@@ -1,0 +1,1 @@
+"""Many explanations → what they have in common, and how sure that is."""
