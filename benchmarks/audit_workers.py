@@ -9,7 +9,7 @@
 `process` kills the audit with -9 and starts it again, until it has been killed so often; `worker`
 kills one of several Dask workers, `database` the PostgreSQL that they share, which is started again
 three seconds later. All three then compare all bytes with those of an audit that was left alone,
-and count what the server was paid beyond it. `cap` lets every third attempt fail and counts all
+and count what the server was paid beyond it. `cap` lets every second attempt fail and counts all
 that the server was asked. `limit` has the server refuse whatever is beyond 600 requests in any
 60 s, and tells how many were refused and what share of the limit was used. The PostgreSQL is
 Debian's, started by the script in a temporary folder.
@@ -218,10 +218,10 @@ def _process(options: argparse.Namespace) -> None:
 
 
 def _cap(options: argparse.Namespace) -> None:
-    with _trial(options, {"rows": [{"fault": "SERVER_ERROR", "every": 3}]}) as trial:
+    with _trial(options, {"rows": [{"fault": "SERVER_ERROR", "every": 2}]}) as trial:
         _ended(trial.start("failing"))
         asked = trial.served.stats(bodies=False)["routes"]["question"]
-        print(f"every third attempt failed; asked {asked:,} of {options.prompts * options.each:,}")
+        print(f"every second attempt failed; asked {asked:,} of {options.prompts * options.each:,}")
 
 
 @contextmanager

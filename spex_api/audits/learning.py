@@ -138,7 +138,8 @@ def _usual() -> NDArray[np.float64]:
     grid: NDArray[np.float64] = (
         _CEILINGS[:, None, None] * halves[:, None] * np.ones(len(_SUDDENNESS))
     )
-    return grid / grid.sum()
+    usual: NDArray[np.float64] = grid / grid.sum()
+    return usual
 
 
 def _likelihood(learner: Learner) -> NDArray[np.float64]:
@@ -148,7 +149,8 @@ def _likelihood(learner: Learner) -> NDArray[np.float64]:
         variance = shown.error**2 + _FIT_NOISE**2 / shown.num_masks
         curve = _curve(shown.num_masks, learner.num_features)
         said -= (shown.value - curve) ** 2 / (2 * variance)
-    return np.exp(said - said.max())
+    likelihood: NDArray[np.float64] = np.exp(said - said.max())
+    return likelihood
 
 
 def _curve(num_masks: int, num_features: float) -> NDArray[np.float64]:
