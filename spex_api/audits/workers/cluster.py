@@ -104,10 +104,11 @@ class Cluster:
         except (Broken, CommClosedError, OSError, TimeoutError) as error:
             raise self._gone() from error
         except asyncio.CancelledError:
-            # Dask says so of a future whose scheduler is lost; of ours, nobody cancelled it.
-            if answer.done() and not answer.cancelled():
-                raise self._gone() from None
-            raise
+            # Dask says so too of a future whose scheduler is lost: then nobody cancelled us.
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            raise self._gone() from None
         else:
             return returned
         finally:
