@@ -17,11 +17,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 
 from tests.postgres import PostgresServer, binaries
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
+
+# How long an example takes says nothing: the first one may load and compile a library.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 _VARIABLES = (
     "OPENAI_API_KEY",
