@@ -14,7 +14,7 @@ from spex_api.audited import Standing
 from spex_api.audits.job import audited, read_audit_job
 from spex_api.bundles.writing import check_bundled, write_bundle
 from spex_api.cli import flags
-from spex_api.cli.delivery import INTERRUPTED, PARTIAL, check_folder
+from spex_api.cli.delivery import INTERRUPTED, PARTIAL, RESUME, check_folder
 from spex_api.cli.lines import write_json
 from spex_api.cli.progress import ProgressLine
 from spex_api.errors import SpecError
@@ -34,11 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = ["audit", "deliver_audit"]
 
-_RESUME = (
-    "spex: Stopped. Every answer that came is on disk: the same command goes on from there, and "
-    "pays for nothing twice."
-)
-
 
 def audit(
     spec: Annotated[Path, typer.Argument(help="A TOML file that names the prompts' file.")],
@@ -56,9 +51,7 @@ def audit(
     index: flags.Index = None,
     order: flags.Order = None,
     seed: flags.Seed = None,
-    refresh: Annotated[
-        bool, typer.Option("--refresh", help="Ask all anew, whatever is on disk.")
-    ] = False,
+    refresh: flags.Refresh = False,
     processes: Annotated[
         int | None,
         typer.Option(
@@ -142,7 +135,7 @@ def audit(
                         on_event=line.draw,
                     )
     except KeyboardInterrupt:
-        Console(stderr=True).print(_RESUME)
+        Console(stderr=True).print(RESUME)
         raise typer.Exit(INTERRUPTED) from None
     if written is None:
         said, told = [f"From disk alone again: spex replay {out / AUDIT}"], {}

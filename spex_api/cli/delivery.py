@@ -22,11 +22,18 @@ if TYPE_CHECKING:
     from spex_api.completions import JsonObject
     from spex_api.explanation import Explanation
 
-__all__ = ["INTERRUPTED", "PARTIAL", "check_folder", "deliver"]
+__all__ = ["INTERRUPTED", "PARTIAL", "RESUME", "check_folder", "deliver"]
 
 INTERRUPTED: Final = 130
 PARTIAL: Final = 3
 """The exit status of a run that its budget ended, with a partial result saved."""
+
+
+RESUME: Final = (
+    "spex: Stopped. Every answer that came is on disk: the same command goes on from there, and "
+    "pays for nothing twice."
+)
+"""What is said where Ctrl-C ends a run."""
 
 
 def check_folder(out: Path) -> None:

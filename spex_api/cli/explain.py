@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from spex_api.cli import flags
-from spex_api.cli.delivery import INTERRUPTED, check_folder, deliver
+from spex_api.cli.delivery import INTERRUPTED, RESUME, check_folder, deliver
 from spex_api.cli.job import explained, read_job
 from spex_api.cli.progress import ProgressLine
 from spex_api.cli.recorded import recorded, with_call
@@ -25,11 +25,6 @@ if TYPE_CHECKING:
     from spex_api.explanation import Explanation
 
 __all__ = ["explain"]
-
-_RESUME = (
-    "spex: Stopped. Every answer that came is on disk: the same command goes on from there, and "
-    "pays for nothing twice."
-)
 
 
 def explain(
@@ -65,9 +60,7 @@ def explain(
             "prompts for a while.",
         ),
     ] = False,
-    refresh: Annotated[
-        bool, typer.Option("--refresh", help="Ask all anew, whatever is on disk.")
-    ] = False,
+    refresh: flags.Refresh = False,
     store: flags.Store = None,
     out: flags.Out = Path(),
     json: flags.Json = False,
@@ -117,7 +110,7 @@ def explain(
                 on_event=line.draw,
             )
     except KeyboardInterrupt:
-        Console(stderr=True).print(_RESUME)
+        Console(stderr=True).print(RESUME)
         raise typer.Exit(INTERRUPTED) from None
     run = _kept(job, spec or (made.source if made else None), explanation)
     deliver(explanation, out, json=json, told=partial(_told, run=run), run=run)

@@ -131,6 +131,7 @@ Store = Annotated[
     ),
 ]
 Out = Annotated[Path, typer.Option(help="The folder that receives the files.")]
+Refresh = Annotated[bool, typer.Option("--refresh", help="Ask all anew, whatever is on disk.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 
 
