@@ -209,9 +209,7 @@ class Ledger:
             BudgetExhausted: there is no room for it now; nothing was set aside.
             UsageError: there is a cap in dollars, and nobody says what this costs.
         """
-        if usd is None and self.budget.usd is not None:
-            raise UsageError("A cap in dollars needs to know what is to be set aside in dollars.")
-        amount = Amount.of(requests, tokens, usd)
+        amount = self._capped(requests, tokens, usd)
         self._check(amount, self.spent + self.reserved)
         if self.waiting:
             raise self._refusal("Others wait for room in the budget already.")
@@ -226,6 +224,16 @@ class Ledger:
             usd: what they cost at the most, in dollars; None where no price is known.
         """
         return self._set_aside(Amount.of(requests, tokens, usd))
+
+    def _capped(self, requests: int, tokens: int, usd: float | None) -> Amount:
+        """So much, of which it is known whether it fits under the caps.
+
+        Raises:
+            UsageError: there is a cap in dollars, and nobody says what this costs.
+        """
+        if usd is None and self.budget.usd is not None:
+            raise UsageError("A cap in dollars needs to know what is to be set aside in dollars.")
+        return Amount.of(requests, tokens, usd)
 
     def _set_aside(self, amount: Amount) -> Reservation:
         self.reserved += amount

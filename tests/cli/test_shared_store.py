@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
 from spex_api.cli.app import run
 from tests.cli.toy_spec import toy_spec
 from tests.postgres import PASSWORD
+
+AUDIT = """
+model = "openai:toy"
+prompts = "cases.jsonl"
+[prompt]
+template = "Positive or negative? {text}"
+[score]
+labels = ["positive", "negative"]
+[budget]
+requests = 100
+[decode]
+decoder = "lasso"
+"""
 
 
 @pytest.fixture
@@ -71,3 +85,27 @@ def test_a_spec_names_its_store(folder, chat_server, capsys, store_url):
     assert json.loads((folder / "explanation.json").read_text())["spec"]["cache"] == {
         "store_prompts": True
     }
+
+
+def test_an_audit_goes_on_from_the_store_on_another_machine(
+    folder, chat_server, capsys, store_url, monkeypatch, tmp_path
+):
+    """The second machine pays for nothing, and writes the same bytes."""
+    rows = "".join(f'{{"id": "{n}", "text": "a really good film {n}"}}\n' for n in range(2))
+    (folder / "cases.jsonl").write_text(rows)
+    (folder / "audit.toml").write_text(AUDIT)
+    command = ("audit", "audit.toml", "--processes", "0", "--store", store_url)
+    assert told(capsys, *command)[0] == 0
+    sent, first = len(chat_server.bodies), (folder / "audit.json").read_bytes()
+    monkeypatch.setenv("SPEX_CACHE_DIR", str(tmp_path / "another machine"))
+    assert told(capsys, *command)[0] == 0
+    assert (len(chat_server.bodies), (folder / "audit.json").read_bytes()) == (sent, first)
+
+
+def test_without_psycopg_it_is_said_how_to_install_it(folder, chat_server, capsys, monkeypatch):
+    """In a sentence, before anything is sent."""
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    nowhere = "postgresql://me@localhost/answers"
+    status, everything, _ = told(capsys, "explain", "spec.toml", "--store", nowhere)
+    assert (status, chat_server.bodies) == (2, [])
+    assert 'pip install "spex-api[postgres]"' in " ".join(everything.split())

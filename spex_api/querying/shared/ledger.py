@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import math
-import time
 import uuid
 from dataclasses import dataclass
 from enum import Enum
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Final
 from spex_api.errors import UsageError
 from spex_api.querying.idle import idle
 from spex_api.querying.ledger import Amount, Ledger, Reservation
+from spex_api.querying.shared.locks import Deaths
 from spex_api.querying.shared.session import Work
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ __all__ = ["SharedLedger", "spent_in"]
 
 _PAUSE: Final = 0.2
 """Seconds between two looks whether there is room."""
-_SECONDS_BETWEEN_BURIALS: Final = 3.0
 
 _MAKE: Final = (
     "INSERT INTO spex.runs (run, cap_requests, cap_tokens, cap_trillionths) "
@@ -63,6 +62,7 @@ _CHARGE: Final = (
     "spent_trillionths = spent_trillionths + %s, "
     "surprise = CASE WHEN %s <> '' THEN %s ELSE surprise END WHERE run = %s"
 )
+_WORKERS: Final = "SELECT DISTINCT worker FROM spex.reservations WHERE run = %s"
 _BURY: Final = (
     "DELETE FROM spex.reservations WHERE run = %s AND worker = ANY(%s) "
     "RETURNING requests, tokens, trillionths"
@@ -133,7 +133,7 @@ class SharedLedger(Ledger):
     """
 
     __slots__ = (
-        "_buried_at",
+        "_deaths",
         "_locks",
         "_numbers",
         "_reserving",
@@ -158,7 +158,7 @@ class SharedLedger(Ledger):
         self._session = session
         self._locks = locks
         self._numbers = itertools.count()
-        self._buried_at = -math.inf
+        self._deaths = Deaths(locks, _WORKERS, run)
         self._reserving: Work[_Wanted, _Verdict] = Work(self._reserve)
         self._settling: Work[_Closed, None] = Work(self._charge)
         self._waiting_since: dict[uuid.UUID, int] = {}
@@ -214,9 +214,7 @@ class SharedLedger(Ledger):
             UsageError: there is a cap in dollars, and nobody says what this costs.
             CacheError: the store was gone for longer than our patience.
         """
-        if usd is None and self.budget.usd is not None:
-            raise UsageError("A cap in dollars needs to know what is to be set aside in dollars.")
-        wanted = self._wanted(Amount.of(requests, tokens, usd))
+        wanted = self._wanted(self._capped(requests, tokens, usd))
         if self._session.ask(self._reserving, wanted).result() is not _Verdict.GRANTED:
             self._check(wanted.amount, self.spent + self.reserved)
             raise self._refusal("Others wait for room in the budget already.")
@@ -311,13 +309,7 @@ class SharedLedger(Ledger):
 
     def _bury(self, connection: Connection) -> None:
         """Charges for good what the dead have set aside: nobody else will settle it."""
-        now = time.monotonic()
-        if now - self._buried_at < _SECONDS_BETWEEN_BURIALS:
-            return
-        self._buried_at = now
-        query = "SELECT DISTINCT worker FROM spex.reservations WHERE run = %s"
-        workers = [int(worker) for (worker,) in connection.execute(query, (self._run,)).fetchall()]
-        dead = self._locks.dead(connection, workers)
+        dead = self._deaths.found(connection)
         if dead:
             lost = connection.execute(_BURY, (self._run, dead)).fetchall()
             self._add(connection, sum(map(_amount, lost), Amount()))

@@ -7,19 +7,23 @@ this module does not know: what is locked, and why.
 
 from __future__ import annotations
 
+import math
 import secrets
+import time
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import LiteralString
 
     from psycopg import Connection
 
-__all__ = ["Locks"]
+__all__ = ["Deaths", "Locks"]
 
 _GRACE: Final = 15.0
 """Seconds after the server's start in which a worker without its lock is not taken for dead."""
+_SECONDS_BETWEEN_LOOKS: Final = 3.0
 _IS_UP: Final = (
     "SELECT extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())::float8 > %s"
 )
@@ -78,6 +82,31 @@ class Locks:
             return []
         free = "SELECT pg_try_advisory_xact_lock(%s)"
         return [each for each in others if connection.execute(free, (each,)).fetchone() == (True,)]
+
+
+class Deaths:
+    """Which of the workers that a table names have died: asked every few seconds at the most.
+
+    Args:
+        locks: of the session: a worker that has lost its own is dead.
+        workers: the query for those who have something in the table.
+        owner: its one argument: whose table it is.
+    """
+
+    def __init__(self, locks: Locks, workers: LiteralString, owner: str) -> None:
+        self._locks = locks
+        self._workers: LiteralString = workers
+        self._owner = owner
+        self._looked_at = -math.inf
+
+    def found(self, connection: Connection) -> list[int]:
+        """The dead; none where somebody looked just now. The connection is in a transaction."""
+        now = time.monotonic()
+        if now - self._looked_at < _SECONDS_BETWEEN_LOOKS:
+            return []
+        self._looked_at = now
+        named = connection.execute(self._workers, (self._owner,)).fetchall()
+        return self._locks.dead(connection, [int(worker) for (worker,) in named])
 
 
 def _try(connection: Connection, number: int) -> bool:

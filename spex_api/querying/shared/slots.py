@@ -6,12 +6,12 @@ What this module does not know: who waits, and what a request is.
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from spex_api.querying.pace.limits import Cost, Limits, too_large
 from spex_api.querying.pace.windows import BURST, MINUTE
+from spex_api.querying.shared.locks import Deaths
 from spex_api.querying.shared.schema import NOW
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ __all__ = ["Asked", "Ended", "Slots"]
 _NAMES: Final = ("requests", "tokens", "input_tokens", "output_tokens")
 _UNKNOWN: Final = 0.25
 """Seconds until we look again, where nobody knows when a reply will come."""
-_SECONDS_BETWEEN_BURIALS: Final = 3.0
 _SUMS: Final = ", ".join(f"coalesce(sum({name}), 0)" for name in _NAMES)
 
 _SCOPE: Final = (
@@ -55,6 +54,7 @@ _LEARN: Final = (
     "limits = ARRAY[coalesce(%s, limits[1]), coalesce(%s, limits[2]), coalesce(%s, limits[3]), "
     "coalesce(%s, limits[4])]::float8[] WHERE scope = %s"
 )
+_WORKERS: Final = "SELECT DISTINCT worker FROM spex.slots WHERE scope = %s AND replied_at IS NULL"
 _BURY: Final = (
     f"UPDATE spex.slots SET replied_at = {NOW} + 1 "  # noqa: S608 - likewise
     "WHERE scope = %s AND replied_at IS NULL AND worker = ANY(%s)"
@@ -130,7 +130,7 @@ class Slots:
         self._locks = locks
         self._minute = minute
         self._burst = BURST * minute / MINUTE
-        self._buried_at = -math.inf
+        self._deaths = Deaths(locks, _WORKERS, scope)
 
     def grant(self, connection: Connection, some: list[Asked]) -> list[float]:
         """Grants, in order, what there is room for.
@@ -235,12 +235,6 @@ class Slots:
 
     def _bury(self, connection: Connection) -> None:
         """What the dead had under way was sent before now; nobody else will say so."""
-        now = time.monotonic()
-        if now - self._buried_at < _SECONDS_BETWEEN_BURIALS:
-            return
-        self._buried_at = now
-        query = "SELECT DISTINCT worker FROM spex.slots WHERE scope = %s AND replied_at IS NULL"
-        workers = [int(each) for (each,) in connection.execute(query, (self._scope,)).fetchall()]
-        dead = self._locks.dead(connection, workers)
+        dead = self._deaths.found(connection)
         if dead:
             connection.execute(_BURY, (self._scope, dead))

@@ -153,6 +153,15 @@ def test_workers_that_cannot_be_used_are_named(cluster, tmp_path):
         asyncio.run(audited(cluster.address, tmp_path / "a", run="no store"))
 
 
+def test_workers_of_another_version_are_refused(cluster, monkeypatch, tmp_path):
+    """Before anything is sent: what they come to may differ."""
+    monkeypatch.setattr("spex_api.audits.workers.cluster.version", lambda name: "99.0")
+    with pytest.raises(
+        UsageError, match=r"The worker tcp://\S+ has spex-api \S+, and this is 99.0"
+    ):
+        asyncio.run(audited(cluster.address, tmp_path / "a", run="other"))
+
+
 def test_no_key_is_sent(monkeypatch):
     """Neither in what is sent of a named model, nor in an object that holds one."""
     monkeypatch.setenv("OPENAI_API_KEY", KEY)

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import signal
+import subprocess
+import sys
+import time
 from contextlib import closing
 
 import pytest
@@ -29,6 +34,23 @@ def asked(served, monkeypatch):
         return audit_sync(ROWS, "openai:toy", **{"budget": BUDGET, **SETTINGS, **settings})
 
     return audited
+
+
+SPEC = """
+model = "openai:toy"
+prompts = "cases.jsonl"
+[prompt]
+template = "Positive or negative? {text}"
+[score]
+labels = ["positive", "negative"]
+[budget]
+requests = 400
+"""
+
+
+def paid(served):
+    """For how many answers the server was paid so far."""
+    return served.stats(bodies=False)["answers_paid"]
 
 
 def told(done):
@@ -74,6 +96,33 @@ def test_the_cap_of_all_workers_holds_to_the_request(asked, cluster, served, sto
         assert store.spent(run).requests == BUDGET.requests
     assert served.stats(bodies=False)["received"] - before == 123
     assert not done.complete
+
+
+def test_ctrl_c_over_workers_says_how_to_go_on(asked, cluster, served, store_url, tmp_path):
+    """The workers send no more, and what they were paid for is in the store."""
+    (tmp_path / "spec.toml").write_text(SPEC)
+    (tmp_path / "cases.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in ROWS))
+    # Who runs the tests in the background may ignore interrupts, and a child would too.
+    listening = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    code = f"{listening}; from spex_api.cli import main; main()"
+    audit = [sys.executable, "-c", code, "audit", "spec.toml", "--scheduler", cluster.address]
+    before = paid(served)
+    process = subprocess.Popen(
+        [*audit, "--store", store_url], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 60
+    while paid(served) - before < 30 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, "Traceback" in said) == (130, False), said
+    assert "the same command goes on from there" in " ".join(said.split())
+    time.sleep(0.5)
+    sent = paid(served) - before
+    time.sleep(0.5)
+    assert paid(served) - before == sent
+    with closing(PostgresStore(store_url)) as store:
+        assert len(store) == sent
 
 
 def test_what_workers_cannot_do_is_refused(asked, store_url):

@@ -19,6 +19,7 @@ from spex_api.querying.ledger import Amount
 from spex_api.querying.pace.limits import Limits
 from spex_api.querying.policy import Meter
 from spex_api.querying.pricing import Price
+from spex_api.querying.shared.limiter import SharedLimiter
 from spex_api.querying.shared.store import PostgresStore, new_run
 from spex_api.querying.stack import Terms, open_stack
 from spex_api.testing import FunctionAdapter
@@ -103,7 +104,7 @@ def test_three_processes_send_what_the_cap_allows_and_no_more(store_url, postgre
 def test_what_a_dead_worker_had_under_way_stays_charged(store_url, monkeypatch):
     """Nobody waits for it for ever: it is spent, as far as anybody knows."""
     monkeypatch.setattr("spex_api.querying.shared.locks._GRACE", 0.0)
-    monkeypatch.setattr("spex_api.querying.shared.ledger._SECONDS_BETWEEN_BURIALS", 0.1)
+    monkeypatch.setattr("spex_api.querying.shared.locks._SECONDS_BETWEEN_LOOKS", 0.1)
     run = new_run()
     dead = PostgresStore(store_url, run=run)
     dead.ledger(Budget(2), None, model="m").owe(1, 5, None)
@@ -176,6 +177,32 @@ def test_no_minute_takes_more_than_the_limit_and_nine_tenths_are_used(store_url)
     assert most <= limit
     within = [at for at in arrived if at <= arrived[0] + seconds - minute]
     assert len(within) >= 0.9 * limit * (seconds - minute) / minute
+
+
+def test_what_a_dead_worker_had_under_way_makes_room_again(store_url, monkeypatch):
+    """A minute after it is found dead: what it sent arrived before that."""
+    monkeypatch.setattr("spex_api.querying.shared.locks._GRACE", 0.0)
+    monkeypatch.setattr("spex_api.querying.shared.locks._SECONDS_BETWEEN_LOOKS", 0.1)
+
+    def limiter(store):
+        parts = {"session": store._session, "locks": store._locks}
+        return SharedLimiter(Limits(1.0), scope=scope, minute=1.0, **parts)
+
+    scope = new_run()
+    dead = PostgresStore(store_url)
+    with closing(PostgresStore(store_url)) as store:
+
+        async def main():
+            await limiter(dead).acquire(asked())
+            waits = asyncio.create_task(limiter(store).acquire(asked()))
+            await asyncio.sleep(2.0)
+            assert not waits.done(), "nobody knows when its reply will come"
+            dead.close()
+            died = time.monotonic()
+            await waits
+            return time.monotonic() - died
+
+        assert asyncio.run(main()) >= 1.0
 
 
 def stack_of(store, model, limits=Limits()):
