@@ -14,7 +14,7 @@ from spex_api.audited import Standing
 from spex_api.audits.job import audited, read_audit_job
 from spex_api.bundles.writing import check_bundled, write_bundle
 from spex_api.cli import flags
-from spex_api.cli.delivery import INTERRUPTED, PARTIAL, RESUME, check_folder
+from spex_api.cli.delivery import PARTIAL, check_folder, interruptible
 from spex_api.cli.lines import write_json
 from spex_api.cli.progress import ProgressLine
 from spex_api.errors import SpecError
@@ -111,32 +111,28 @@ def audit(
     elif processes is None:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         processes = cores or 0
-    try:
-        with shared_store(job.spec.cache.store) as shared:
+    with interruptible(resumes=True), shared_store(job.spec.cache.store) as shared:
+        with ProgressLine(Console(stderr=True)) as line:
+            done = audited(
+                job,
+                mode="refresh" if refresh else "live",
+                store=shared,
+                processes=processes,
+                scheduler=scheduler,
+                on_event=line.draw,
+            )
+        written = None
+        if bundle is not None:
             with ProgressLine(Console(stderr=True)) as line:
-                done = audited(
-                    job,
-                    mode="refresh" if refresh else "live",
+                line.draw(Notice("The audit is rebuilt from its answers, to bundle those."))
+                written = _bundled(
+                    done,
+                    bundle,
                     store=shared,
+                    pages=pages,
                     processes=processes,
-                    scheduler=scheduler,
                     on_event=line.draw,
                 )
-            written = None
-            if bundle is not None:
-                with ProgressLine(Console(stderr=True)) as line:
-                    line.draw(Notice("The audit is rebuilt from its answers, to bundle those."))
-                    written = _bundled(
-                        done,
-                        bundle,
-                        store=shared,
-                        pages=pages,
-                        processes=processes,
-                        on_event=line.draw,
-                    )
-    except KeyboardInterrupt:
-        Console(stderr=True).print(RESUME)
-        raise typer.Exit(INTERRUPTED) from None
     if written is None:
         said, told = [f"From disk alone again: spex replay {out / AUDIT}"], {}
     else:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from spex_api.cli import flags  # noqa: TC001 - typer reads the annotations
-from spex_api.cli.delivery import INTERRUPTED
+from spex_api.cli.delivery import interruptible
 from spex_api.cli.lines import counted, say, write_json
 from spex_api.errors import UsageError
 from spex_api.querying.adapter import load_adapter
@@ -95,10 +95,8 @@ def cancel(
             advice="Unset it, and run again.",
         )
     journal, chunks = _meant(name)
-    try:
+    with interruptible():
         stopped, left = _all_stopped(journal, chunks)
-    except KeyboardInterrupt:
-        raise typer.Exit(INTERRUPTED) from None
     if json:
         told = [{**asdict(each), "run": journal.run} for each in stopped]
         write_json({"batches": told, "left": [{"run": journal.run, "why": why} for why in left]})

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json as json_text
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 import typer
@@ -16,24 +17,38 @@ from spex_api.errors import SpecError
 from spex_api.report import machine, terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from spex_api.completions import JsonObject
     from spex_api.explanation import Explanation
 
-__all__ = ["INTERRUPTED", "PARTIAL", "RESUME", "check_folder", "deliver"]
+__all__ = ["PARTIAL", "check_folder", "deliver", "interruptible"]
 
-INTERRUPTED: Final = 130
 PARTIAL: Final = 3
 """The exit status of a run that its budget ended, with a partial result saved."""
+_INTERRUPTED: Final = 130
 
 
-RESUME: Final = (
-    "spex: Stopped. Every answer that came is on disk: the same command goes on from there, and "
-    "pays for nothing twice."
-)
-"""What is said where Ctrl-C ends a run."""
+@contextmanager
+def interruptible(*, resumes: bool = False) -> Iterator[None]:
+    """Ends the command with the shell's own status where Ctrl-C breaks it off.
+
+    Args:
+        resumes: whether it is said that the same command goes on from there.
+
+    Raises:
+        Exit: it was broken off.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        if resumes:
+            Console(stderr=True).print(
+                "spex: Stopped. Every answer that came is on disk: the same command goes on from "
+                "there, and pays for nothing twice."
+            )
+        raise typer.Exit(_INTERRUPTED) from None
 
 
 def check_folder(out: Path) -> None:

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from spex_api.cli import flags
-from spex_api.cli.delivery import INTERRUPTED, RESUME, check_folder, deliver
+from spex_api.cli.delivery import check_folder, deliver, interruptible
 from spex_api.cli.job import explained, read_job
 from spex_api.cli.progress import ProgressLine
 from spex_api.cli.recorded import recorded, with_call
@@ -95,23 +95,20 @@ def explain(
     tables, said = with_call(made, overrides, why=why, beside_a_spec=spec is not None)
     job = read_job(spec, tables)
     check_folder(out)
-    try:
-        with (
-            shared_store(job.spec.cache.store) as shared,
-            ProgressLine(Console(stderr=True)) as line,
-        ):
-            for sentence in said:
-                line.draw(Notice(sentence))
-            explanation = explained(
-                job,
-                mode="refresh" if refresh else "live",
-                batch=batch,
-                store=shared,
-                on_event=line.draw,
-            )
-    except KeyboardInterrupt:
-        Console(stderr=True).print(RESUME)
-        raise typer.Exit(INTERRUPTED) from None
+    with (
+        interruptible(resumes=True),
+        shared_store(job.spec.cache.store) as shared,
+        ProgressLine(Console(stderr=True)) as line,
+    ):
+        for sentence in said:
+            line.draw(Notice(sentence))
+        explanation = explained(
+            job,
+            mode="refresh" if refresh else "live",
+            batch=batch,
+            store=shared,
+            on_event=line.draw,
+        )
     run = _kept(job, spec or (made.source if made else None), explanation)
     deliver(explanation, out, json=json, told=partial(_told, run=run), run=run)
 

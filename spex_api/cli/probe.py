@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from spex_api.cli import flags
-from spex_api.cli.delivery import INTERRUPTED
+from spex_api.cli.delivery import interruptible
 from spex_api.cli.job import read_job
 from spex_api.cli.progress import ProgressLine
 from spex_api.completions import Capabilities
@@ -77,11 +77,8 @@ def probe(
     status is 2 where the endpoint cannot be explained.
     """
     asked, prompt, score = _question(model, spec, text, ask, labels)
-    try:
-        with ProgressLine(Console(stderr=True)) as line:
-            found, score, meter = _found(asked, prompt, score, on_event=line.draw)
-    except KeyboardInterrupt:
-        raise typer.Exit(INTERRUPTED) from None
+    with interruptible(), ProgressLine(Console(stderr=True)) as line:
+        found, score, meter = _found(asked, prompt, score, on_event=line.draw)
     if json:
         told = _told(found, score, meter)
         sys.stdout.write(json_text.dumps(told, ensure_ascii=False, allow_nan=False) + "\n")

@@ -23,7 +23,7 @@ from spex_api.bundles.recorded import is_audit, is_bundle
 from spex_api.bundles.replaying import replay as replayed_audit
 from spex_api.cli import flags  # noqa: TC001 - typer reads the annotations
 from spex_api.cli.audit import deliver_audit
-from spex_api.cli.delivery import INTERRUPTED, check_folder, deliver
+from spex_api.cli.delivery import check_folder, deliver, interruptible
 from spex_api.cli.job import Job, explained, job_of, read_job
 from spex_api.cli.progress import ProgressLine
 from spex_api.cli.runs import find_run
@@ -84,15 +84,13 @@ def replay(
         _replay_audit(run, answers, out, json=json, processes=processes)
         return
     job = _job(run)
-    try:
-        with (
-            _answers_of(answers),
-            shared_store(None if answers else store or job.spec.cache.store) as shared,
-            ProgressLine(Console(stderr=True)) as line,
-        ):
-            explanation = explained(job, mode="replay", store=shared, on_event=line.draw)
-    except KeyboardInterrupt:
-        raise typer.Exit(INTERRUPTED) from None
+    with (
+        interruptible(),
+        _answers_of(answers),
+        shared_store(None if answers else store or job.spec.cache.store) as shared,
+        ProgressLine(Console(stderr=True)) as line,
+    ):
+        explanation = explained(job, mode="replay", store=shared, on_event=line.draw)
     deliver(explanation, out, json=json, told=_told)
 
 
@@ -108,11 +106,8 @@ def _replay_audit(
     """
     if answers is not None and is_bundle(run):
         raise SpecError(f"{run} has its own answers, and --answers names others.")
-    try:
-        with _answers_of(answers), ProgressLine(Console(stderr=True)) as line:
-            found = replayed_audit(run, processes=processes, on_event=line.draw)
-    except KeyboardInterrupt:
-        raise typer.Exit(INTERRUPTED) from None
+    with interruptible(), _answers_of(answers), ProgressLine(Console(stderr=True)) as line:
+        found = replayed_audit(run, processes=processes, on_event=line.draw)
     deliver_audit(
         found.audit, out, json=json, said=found.sentences, told={"replay": told_of_replay(found)}
     )

@@ -499,7 +499,8 @@ _TARGETS = (
 )
 def test_forced_log_probs_are_the_token_by_token_truth():
     """To 1e-3: each token's, as it has it behind those before it, the whole computed at once."""
-    question = (Message("user", "Ann was born in Oslo. Where?"),)
+    # Short, for each token of the truth reads all of it anew.
+    question = (Message("system", "Brief."), Message("user", "Ann was born in Oslo. Where?"))
 
     async def truth(engine, ids):
         """Straight from the server, with nothing reused, one token a question."""
